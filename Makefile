@@ -1,0 +1,73 @@
+# `make help` lists what there is to do. Each target makes what it needs first: Python is enough.
+
+VENV := .venv
+PYTHON_IN := $(VENV)/bin/python
+WORKERS ?= 2
+# a warning is an error, in the interpreter as in the tests
+PYTEST = $(PYTHON_IN) -W error -m pytest -n $(WORKERS) $(ARGS)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-unit test-services test-postgresql test-mariadb matrix lint format \
+	types docs package migrations spiders-fixture clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: PYTHON=path (to make $(VENV) with), ARGS='...' (for pytest), WORKERS=$(WORKERS)"
+
+demo: $(VENV)/.has-demo ## run the demo site; EXIT=1 ends after the table, LOG=path replays an access log, KILL=1 kills a web process
+	@$(PYTHON_IN) -m trackable_tests.demo $(if $(filter-out 0,$(EXIT)),--exit) $(if $(LOG),--log "$(LOG)") $(if $(filter-out 0,$(KILL)),--kill)
+
+test: $(VENV)/.has-test ## run all tests on SQLite, those for services where these are found
+	$(PYTEST)
+
+test-unit: $(VENV)/.has-test ## run the tests that need no service and start no process
+	$(PYTEST) -m "not services and not slow"
+
+test-services: $(VENV)/.has-test ## run all tests on SQLite, and fail where a service is absent
+	TRACKABLE_TEST_REQUIRE_SERVICES=1 $(PYTEST)
+
+test-postgresql: $(VENV)/.has-test ## run all tests on PostgreSQL
+	TRACKABLE_TEST_DATABASE=postgresql $(PYTEST)
+
+test-mariadb: $(VENV)/.has-test ## run all tests on MariaDB or MySQL
+	TRACKABLE_TEST_DATABASE=mariadb $(PYTEST)
+
+matrix: ## run the tests on every Python and Django that is found and supported; CORNERS=1 for the extremes
+	@.ci/matrix $(if $(filter-out 0,$(CORNERS)),--corners)
+
+lint: $(VENV)/.has-lint ## check style and format
+	$(PYTHON_IN) -m ruff check .
+	$(PYTHON_IN) -m ruff format --check .
+
+format: $(VENV)/.has-lint ## mend style and format
+	$(PYTHON_IN) -m ruff check --fix .
+	$(PYTHON_IN) -m ruff format .
+
+types: $(VENV)/.has-lint $(VENV)/.has-test ## check the types, strictly
+	$(PYTHON_IN) -m mypy
+
+docs: $(VENV)/.has-docs ## build the documentation into docs/_build/html; a warning is an error
+	$(PYTHON_IN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+package: $(VENV)/.has-package ## build sdist and wheel, and try the wheel in a project of its own
+	@.ci/package $(PYTHON_IN)
+
+migrations: $(VENV)/.has-lint $(VENV)/.has-test ## write the migrations of trackable and of the tests' app
+	$(PYTHON_IN) -m django makemigrations trackable testapp --settings trackable_tests.settings --pythonpath .
+	$(PYTHON_IN) manage.py makemigrations demo
+	@$(PYTHON_IN) -m ruff check --quiet --fix trackable/migrations trackable_tests/testapp/migrations trackable_tests/demo/migrations
+	@$(PYTHON_IN) -m ruff format --quiet trackable/migrations trackable_tests/testapp/migrations trackable_tests/demo/migrations
+
+spiders-fixture: $(VENV)/.has-test ## write the fixture of user agents not to count
+	$(PYTHON_IN) fixtures/make_spiders.py
+
+clean: ## remove what the targets made, except the virtual environment
+	rm -rf build dist docs/_build .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf *.egg-info
+	find trackable trackable_tests fixtures -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.has-%: pyproject.toml
+	@.ci/venv $(VENV) $*
+	@touch $@
