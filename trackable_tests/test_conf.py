@@ -1,0 +1,117 @@
+"""Settings: their defaults, and that what is set is what is read, at once."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from trackable import conf
+
+#: what each setting may be set to, other than its default
+OTHER: dict[str, Any] = {
+    "BROKER_TIMEOUT": 7.5,
+    "BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 60},
+    "BROKER_URL": "redis://example.org/3",
+    "CAPTURE_CONNECTION_ERRORS": True,
+    "COLLECTION_PERIOD": 60,
+    "DISABLE_COLLECTION_TASK": True,
+    "EXIT_TIMEOUT": 0,
+    "FLUSH_INTERVAL": 0.1,
+    "FLUSH_THREAD": True,
+    "FOLD_MAX_ENTRIES": 10,
+    "JOURNAL_DIR": "/var/lib/site/journal",
+    "JOURNAL_FSYNC": "always",
+    "JOURNAL_MAX_BYTES": 1000,
+    "JOURNAL_RETENTION": 5,
+    "JOURNAL_SEGMENT_BYTES": 100,
+    "LEDGER_HORIZON": 3600,
+    "MISSING_USER_AGENT_IS_SPIDER": False,
+    "QUEUE_ARGUMENTS": {"x-queue-type": "quorum"},
+    "QUEUE_PREFIX": "site.",
+    "REGISTER_ADMIN_MODELS": True,
+    "REMOVE_MALFORMED_MESSAGES": True,
+    "RESEND_AFTER": 90,
+    "USER_AGENT_FILTERING": True,
+}
+
+
+def test_every_setting_is_tried_here() -> None:
+    assert sorted(OTHER) == sorted(conf.DEFAULTS)
+
+
+@pytest.mark.parametrize("name", sorted(OTHER))
+def test_setting_is_read_when_used(name: str) -> None:
+    before = conf.get(name)
+    with override_settings(**{f"TRACKABLE_{name}": OTHER[name]}):
+        assert conf.get(name) == OTHER[name]
+    assert conf.get(name) == before
+
+
+@pytest.mark.parametrize("name", sorted(set(OTHER) - {"QUEUE_PREFIX"} - set(conf.TEST_DEFAULTS)))
+def test_without_a_setting_there_is_the_default(name: str) -> None:
+    default = conf.DEFAULTS[name]
+    assert conf.get(name) == (default() if callable(default) else default)
+
+
+def test_unknown_name_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        conf.get("NO_SUCH_THING")
+
+
+def test_admin_models_follow_debug(settings: Any) -> None:
+    assert conf.get("REGISTER_ADMIN_MODELS") is False
+    settings.DEBUG = True
+    assert conf.get("REGISTER_ADMIN_MODELS") is True
+    settings.TRACKABLE_REGISTER_ADMIN_MODELS = False
+    assert conf.get("REGISTER_ADMIN_MODELS") is False
+
+
+def test_resending_follows_the_collection_period(settings: Any) -> None:
+    settings.TRACKABLE_COLLECTION_PERIOD = 100
+    assert conf.get("RESEND_AFTER") == 200
+
+
+def test_default_journal_is_in_the_project() -> None:
+    assert conf._default_journal_dir() == django_settings.BASE_DIR / ".trackable" / "journal"
+
+
+def test_default_journal_of_a_project_without_a_folder_is_temporary(settings: Any) -> None:
+    del settings.BASE_DIR
+    assert conf._default_journal_dir() == Path(tempfile.gettempdir()) / ".trackable" / "journal"
+
+
+def test_journal_of_a_test_run_is_not_the_projects(settings: Any) -> None:
+    del settings.TRACKABLE_JOURNAL_DIR
+    assert django_settings.BASE_DIR not in conf.journal_dir().parents
+
+
+def test_misspelling_of_the_old_manual_is_honoured_with_a_warning() -> None:
+    with (
+        override_settings(TRACKABLE_USER_AGENT_FILTERTING=True),
+        pytest.warns(DeprecationWarning, match="rename it to TRACKABLE_USER_AGENT_FILTERING"),
+    ):
+        assert conf.get("USER_AGENT_FILTERING") is True
+    assert conf.get("USER_AGENT_FILTERING") is False
+
+
+def test_right_spelling_wins_over_the_misspelling() -> None:
+    with override_settings(
+        TRACKABLE_USER_AGENT_FILTERTING=True, TRACKABLE_USER_AGENT_FILTERING=False
+    ):
+        assert conf.get("USER_AGENT_FILTERING") is False
+
+
+@pytest.mark.parametrize("policy", ["off", "seal", "always"])
+def test_sync_policies_are_three(settings: Any, policy: str) -> None:
+    settings.TRACKABLE_JOURNAL_FSYNC = policy
+    assert conf.fsync_policy() == policy
+
+
+def test_other_sync_policies_are_no_default(settings: Any) -> None:
+    settings.TRACKABLE_JOURNAL_FSYNC = "sometimes"
+    with pytest.raises(ImproperlyConfigured, match="'sometimes': use 'off', 'seal' or 'always'"):
+        conf.fsync_policy()

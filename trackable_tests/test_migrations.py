@@ -1,0 +1,11 @@
+"""The migrations in the repository are those that the models ask for."""
+
+import pytest
+from django.core.management import call_command
+
+
+@pytest.mark.django_db(databases="__all__")
+@pytest.mark.parametrize("app", ["trackable", "testapp"])
+def test_models_and_migrations_agree(app: str, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("makemigrations", app, check=True, dry_run=True)
+    assert "No changes detected" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Models to count for, and the data classes that count for them."""
