@@ -1,0 +1,69 @@
+"""Alarms: once per outage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from trackable import alarms
+
+
+@pytest.fixture(autouse=True)
+def capture(admins: None, settings: Any) -> None:
+    settings.TRACKABLE_CAPTURE_CONNECTION_ERRORS = True
+
+
+def test_an_outage_is_mailed_once(tmp_path: Path) -> None:
+    for _ in range(3):
+        alarms.sound(tmp_path, alarms.BROKER, "The broker is away.")
+    assert [message.body for message in mail.outbox] == ["The broker is away."]
+
+
+def test_the_next_outage_is_mailed_again(tmp_path: Path) -> None:
+    alarms.sound(tmp_path, alarms.BROKER, "away")
+    alarms.end(tmp_path, alarms.BROKER)
+    alarms.sound(tmp_path, alarms.BROKER, "away")
+    assert len(mail.outbox) == 2
+
+
+def test_a_broker_outage_is_only_logged_by_default(
+    tmp_path: Path, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.TRACKABLE_CAPTURE_CONNECTION_ERRORS = False
+    alarms.sound(tmp_path, alarms.BROKER, "away")
+    assert mail.outbox == []
+    assert caplog.messages == ["away"]
+
+
+def test_a_journal_that_is_full_is_mailed_in_any_case(tmp_path: Path, settings: Any) -> None:
+    settings.TRACKABLE_CAPTURE_CONNECTION_ERRORS = False
+    alarms.sound(tmp_path, alarms.JOURNAL, "full")
+    assert len(mail.outbox) == 1
+
+
+def test_an_outage_that_somebody_has_just_met_is_not_over(tmp_path: Path) -> None:
+    alarms.sound(tmp_path, alarms.JOURNAL, "full")
+    alarms.end(tmp_path, alarms.JOURNAL, quiet_seconds=60)
+    alarms.sound(tmp_path, alarms.JOURNAL, "full")
+    assert len(mail.outbox) == 1
+
+
+def test_the_end_of_no_outage_says_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    alarms.end(tmp_path, alarms.BROKER)
+    assert caplog.messages == []
+
+
+def test_a_mail_that_cannot_be_sent_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: str) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(alarms, "mail_admins", refuse)
+    alarms.sound(tmp_path, alarms.BROKER, "away")
+    assert "ADMINS could not be mailed" in caplog.text
