@@ -1,0 +1,1 @@
+"""Folding: batches in, one transaction, rows out."""

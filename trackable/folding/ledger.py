@@ -1,0 +1,98 @@
+"""The ledger: which batches are folded, written in the transactions that fold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from django.apps import apps
+from django.db import router
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from trackable import conf
+from trackable.batches import Batch, Malformed
+from trackable.exceptions import LedgerRefused
+from trackable.folding.chunks import chunked
+from trackable.folding.quarantine import MAX_LABEL_LENGTH, MAX_NUMBER, printable
+from trackable.models import LedgerEntry
+
+CHUNK_SIZE: Final = 500
+#: Entries outlive the horizon by this, so that clocks may differ.
+PRUNING_MARGIN: Final = timedelta(days=1)
+
+
+def alias_of(data_class: str) -> str:
+    """Return the database that counts, and keeps the ledger, for a data class."""
+    try:
+        model = apps.get_model(data_class)
+    except (LookupError, ValueError):
+        model = LedgerEntry
+    return router.db_for_write(model)
+
+
+def claim(alias: str, group: Sequence[Batch | Malformed], now: datetime) -> set[str]:
+    """Enter batches and return the ids of those that were not there before.
+
+    Raises ``LedgerRefused`` if the database takes an id in silence and does not keep it.
+
+    Another transaction that enters one of them waits until this one ends. The ids go in
+    sorted, so that two never wait for each other.
+    """
+    fold_id = uuid4().hex
+    entries = {item.id: _entry(item, fold_id, now) for item in group}
+    manager = LedgerEntry._base_manager.using(alias)
+    ordered = [entries[identity] for identity in sorted(entries)]
+    manager.bulk_create(ordered, ignore_conflicts=True, batch_size=CHUNK_SIZE)
+    claimed = _find(manager.filter(fold_id=fold_id), entries)
+    _check(alias, entries.keys() - claimed)
+    return claimed
+
+
+def _check(alias: str, ids: set[str]) -> None:
+    """Make sure that what was not entered is there: MySQL's ``INSERT IGNORE`` hides errors."""
+    refused = ids - shows(alias, ids)
+    if refused:
+        raise LedgerRefused(
+            f"The ledger takes no entry for batch {min(refused)}: nothing is folded."
+        )
+
+
+def _entry(item: Batch | Malformed, fold_id: str, now: datetime) -> LedgerEntry:
+    label = printable(item.data_class, MAX_LABEL_LENGTH)
+    entry = LedgerEntry(batch_id=item.id, fold_id=fold_id, data_class=label, folded_at=now)
+    if isinstance(item, Batch):
+        entry.increments = min(item.hits, MAX_NUMBER)
+        entry.filtered, entry.dropped = item.filtered, item.dropped
+    return entry
+
+
+def shows(alias: str, ids: Iterable[str]) -> set[str]:
+    """Return those of the ids whose batches are folded, and committed."""
+    return _find(LedgerEntry._base_manager.using(alias), ids)
+
+
+def _find(entries: QuerySet[LedgerEntry], ids: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for chunk in chunked(sorted(ids), CHUNK_SIZE):
+        found.update(entries.filter(batch_id__in=chunk).values_list("batch_id", flat=True))
+    return found
+
+
+def horizon() -> timedelta:
+    """Return the age up to which the ledger can tell a folded batch."""
+    return timedelta(seconds=float(conf.get("LEDGER_HORIZON")))
+
+
+def is_past_horizon(batch: Batch, now: datetime) -> bool:
+    """Tell whether a batch is so old that the ledger may have forgotten it."""
+    return now.timestamp() - batch.created_at > horizon().total_seconds()
+
+
+def prune(alias: str) -> int:
+    """Forget what is older than the horizon; return the number of entries removed."""
+    before = timezone.now() - horizon() - PRUNING_MARGIN
+    old = LedgerEntry._base_manager.using(alias).filter(folded_at__lt=before)
+    return old._raw_delete(alias)

@@ -1,0 +1,218 @@
+"""The upsert: adds deltas to rows, in the words of each database. All SQL of trackable is here.
+
+Rows come in the order of their keys and are locked in it, so folds in parallel do not wait for
+each other in a circle. ``bulk_create(update_conflicts=True)`` does not serve: it assigns the
+incoming value and cannot add to the stored one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Case, F, When
+from django.db.utils import IntegrityError
+
+from trackable.counters import Amount, counters_of, field_range, is_positive
+from trackable.folding.chunks import chunked
+from trackable.folding.rows import Row
+from trackable.models import TrackableData
+
+Statement = Callable[["Target", Sequence[Row]], None]
+
+ROWS_PER_STATEMENT: Final = 1000
+
+
+def add(alias: str, data_cls: type[TrackableData], rows: Sequence[Row]) -> None:
+    """Add the amounts of the rows to the table, all or, with an error, none of them.
+
+    Must run in a transaction. Raises what Django's backend raises when a value does not fit.
+    """
+    target = Target.of(alias, data_cls)
+    write = STATEMENTS.get(target.vendor, add_portably)
+    write(target, rows)
+    for row in rows:
+        _subtract(alias, target, row)
+
+
+def _subtract(alias: str, target: Target, row: Row) -> None:
+    """Bring positive counters down, to zero at most; no upsert can, for it would insert less."""
+    for name, amount in row.amounts.items():
+        if amount < 0 and is_positive(target.counters[name]):
+            left = Case(When(**{f"{name}__gt": -amount}, then=F(name) - -amount), default=0)
+            target.rows(alias, row.key).update(**{name: left})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The table of a data class in one database."""
+
+    connection: BaseDatabaseWrapper
+    data_cls: type[TrackableData]
+    key: tuple[models.Field[Any, Any], ...]
+    counters: dict[str, models.Field[Any, Any]]
+    others: tuple[models.Field[Any, Any], ...]
+
+    @classmethod
+    def of(cls, alias: str, data_cls: type[TrackableData]) -> Target:
+        meta = data_cls._meta
+        key = tuple(meta.get_field(name) for name in data_cls.key_fields())
+        counters = dict(counters_of(data_cls))
+        others = tuple(f for f in meta.local_concrete_fields if _must_be_given(f, key, counters))
+        return cls(connections[alias], data_cls, key, counters, others)  # type: ignore[arg-type]
+
+    @property
+    def vendor(self) -> str:
+        if self.connection.vendor == "mysql" and self.connection.mysql_is_mariadb:  # type: ignore[attr-defined]
+            return "mariadb"
+        return self.connection.vendor
+
+    @property
+    def fields(self) -> tuple[models.Field[Any, Any], ...]:
+        return (*self.key, *self.counters.values(), *self.others)
+
+    @property
+    def table(self) -> str:
+        return self.quote(self.data_cls._meta.db_table)
+
+    def quote(self, name: str) -> str:
+        return self.connection.ops.quote_name(name)
+
+    def column(self, field: models.Field[Any, Any]) -> str:
+        return self.quote(str(field.column))
+
+    def columns(self, fields: Sequence[models.Field[Any, Any]]) -> list[str]:
+        return [self.column(field) for field in fields]
+
+    def values(self, row: Row) -> tuple[Any, ...]:
+        """Return the values of ``fields`` for a row, as the database takes them."""
+        amounts = [_to_insert(field, row.amounts.get(n, 0)) for n, field in self.counters.items()]
+        fresh: Any = self.data_cls() if self.others else None
+        values = [*row.key, *amounts, *(field.pre_save(fresh, True) for field in self.others)]
+        pairs = zip(self.fields, values, strict=True)
+        return tuple(field.get_db_prep_save(value, self.connection) for field, value in pairs)
+
+    def rows(self, alias: str, key: Sequence[Any]) -> models.QuerySet[TrackableData]:
+        lookup = {field.attname: value for field, value in zip(self.key, key, strict=True)}
+        return self.data_cls._base_manager.using(alias).filter(**lookup)
+
+    def insert(self) -> str:
+        return f"INSERT INTO {self.table} ({', '.join(self.columns(self.fields))})"
+
+    def one_row(self) -> str:
+        return f"({', '.join(['%s'] * len(self.fields))})"
+
+
+def _must_be_given(field: Any, key: Any, counters: dict[str, Any]) -> bool:
+    """Tell whether a column is neither key nor counter and is not filled by the database."""
+    return not (
+        field in key
+        or field.name in counters
+        or getattr(field, "generated", False)
+        or getattr(field, "db_returning", False)
+        or field.has_db_default()
+    )
+
+
+def _to_insert(field: models.Field[Any, Any], amount: Amount) -> Amount:
+    return max(amount, 0) if is_positive(field) else amount
+
+
+def add_on_postgresql(target: Target, rows: Sequence[Row]) -> None:
+    """One statement whatever the number of rows: a column travels as one array."""
+    types = [f"%s::{field.db_type(target.connection)}[]" for field in target.fields]
+    key = ", ".join(target.columns(target.key))
+    sums = [f"{c} = {target.table}.{c} + EXCLUDED.{c}" for c in _counter_columns(target)]
+    sql = (
+        f"{target.insert()} SELECT * FROM UNNEST({', '.join(types)})"
+        f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}"
+    )
+    with target.connection.cursor() as cursor:
+        cursor.execute(
+            sql, [list(column) for column in zip(*map(target.values, rows), strict=True)]
+        )
+
+
+def add_on_sqlite(target: Target, rows: Sequence[Row]) -> None:
+    key = ", ".join(target.columns(target.key))
+    sums = [
+        f"{target.column(field)} = {_guarded_sum(target, field)}"
+        for field in target.counters.values()
+    ]
+    sql = (
+        f"{target.insert()} VALUES {target.one_row()}"
+        f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}"
+    )
+    with target.connection.cursor() as cursor:
+        cursor.executemany(sql, [target.values(row) for row in rows])
+
+
+def _guarded_sum(target: Target, field: models.Field[Any, Any]) -> str:
+    """Return SQLite's sum of a counter; NULL, which the column refuses, where it would overflow.
+
+    SQLite knows no ranges, turns integers that are too long into floats, and adds decimals as
+    floats, so these are rounded to their places each time.
+    """
+    column = target.column(field)
+    total = f"{target.table}.{column} + EXCLUDED.{column}"
+    if isinstance(field, models.DecimalField):
+        total = f"ROUND({total}, {field.decimal_places})"
+        limit = 10 ** (field.max_digits - field.decimal_places)
+        return f"CASE WHEN ABS({total}) < {limit} THEN {total} END"
+    if isinstance(field, models.IntegerField):
+        low, high = field_range(field)
+        return f"CASE WHEN {total} BETWEEN {low} AND {high} THEN {total} END"
+    return f"CASE WHEN ABS({total}) <= {sys.float_info.max!r} THEN {total} END"
+
+
+def add_on_mariadb(target: Target, rows: Sequence[Row]) -> None:
+    _add_on_duplicate_key(target, rows, "", "{0} = {0} + VALUES({0})")
+
+
+def add_on_mysql(target: Target, rows: Sequence[Row]) -> None:
+    _add_on_duplicate_key(target, rows, " AS incoming", "{0} = {1}.{0} + incoming.{0}")
+
+
+def _add_on_duplicate_key(target: Target, rows: Sequence[Row], name: str, addition: str) -> None:
+    sums = ", ".join(addition.format(c, target.table) for c in _counter_columns(target))
+    with target.connection.cursor() as cursor:
+        for chunk in chunked(rows, ROWS_PER_STATEMENT):
+            places = ", ".join([target.one_row()] * len(chunk))
+            sql = f"{target.insert()} VALUES {places}{name} ON DUPLICATE KEY UPDATE {sums}"
+            cursor.execute(sql, [value for row in chunk for value in target.values(row)])
+
+
+def add_portably(target: Target, rows: Sequence[Row]) -> None:
+    """For databases without a statement of their own here: one row at a time, through the ORM."""
+    for row in rows:
+        amounts = {
+            name: _to_insert(field, row.amounts.get(name, 0))
+            for name, field in target.counters.items()
+        }
+        stored = target.rows(alias := target.connection.alias, row.key)
+        sums = {name: F(name) + amount for name, amount in amounts.items()}
+        if not stored.update(**sums):
+            key = {field.attname: value for field, value in zip(target.key, row.key, strict=True)}
+            try:
+                with transaction.atomic(using=alias):
+                    target.data_cls(**key, **amounts).save(using=alias, force_insert=True)
+            except IntegrityError:
+                # Another fold has inserted it meanwhile; if not, the row itself is unfit.
+                if not stored.update(**sums):
+                    raise
+
+
+def _counter_columns(target: Target) -> list[str]:
+    return target.columns(list(target.counters.values()))
+
+
+STATEMENTS: Final[dict[str, Statement]] = {
+    "postgresql": add_on_postgresql,
+    "sqlite": add_on_sqlite,
+    "mariadb": add_on_mariadb,
+    "mysql": add_on_mysql,
+}

@@ -1,0 +1,1 @@
+"""Tests of the fold, which mirror its files."""

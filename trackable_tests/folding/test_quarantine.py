@@ -1,0 +1,87 @@
+"""The quarantine: what cannot be folded is kept with its reason, or dropped if so set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from trackable import batches
+from trackable.batches import Malformed
+from trackable.folding import quarantine
+from trackable.folding.engine import fold
+from trackable.folding.quarantine import Reject, printable
+from trackable.models import QuarantinedMessage
+from trackable_tests.counting import a_page, batch, counts, entry
+from trackable_tests.testapp.models import PageTotals
+
+pytestmark = pytest.mark.django_db
+
+
+def put(*rejects: Reject) -> list[QuarantinedMessage]:
+    quarantine.put("default", rejects, timezone.now())
+    return list(QuarantinedMessage.objects.order_by("pk"))
+
+
+def malformed(body: bytes = b"garbage", reason: str = "why") -> Malformed:
+    return Malformed.of("testapp.PageTotals", body, reason)
+
+
+def test_an_entry_is_kept_as_a_batch_that_can_be_folded_again() -> None:
+    page = a_page()
+    bad, good = entry(page, "views", 0.5, hits=2), entry(page, "views", 1)
+    fold("testapp.PageTotals", [sent := batch(PageTotals, bad, good)])
+    kept = QuarantinedMessage.objects.get()
+    assert (kept.batch_id, kept.data_class, kept.increments) == (sent.id, sent.data_class, 2)
+    assert batches.decode(kept.payload.encode()).entries == (bad,)
+    assert "0.5" in kept.reason
+
+
+def test_a_message_is_kept_as_it_came() -> None:
+    [kept] = put(Reject.of_malformed(malformed("naïve {".encode())))
+    assert (kept.payload, kept.reason, kept.increments) == ("naïve {", "why", 0)
+
+
+def test_bytes_that_are_no_text_are_shown() -> None:
+    [kept] = put(Reject.of_malformed(malformed(b"\x80\x04\0\xff")))
+    assert kept.payload == "\\x80\x04\\x00\\xff"
+
+
+def test_only_the_beginning_of_a_long_message_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "MAX_BODY_BYTES", 10)
+    [kept] = put(Reject.of_malformed(malformed(b"x" * 11)))
+    assert kept.payload == "x" * 10
+
+
+def test_what_is_too_long_or_great_is_cut() -> None:
+    [kept] = put(Reject("1" * 32, "l" * 999, "r" * 9999, 1 << 70, ""))
+    assert (len(kept.data_class), len(kept.reason)) == (255, 500)
+    assert kept.increments == (1 << 63) - 1
+
+
+def test_text_that_no_database_stores_is_made_printable() -> None:
+    assert printable("a\0b\ud800", 99) == "a\\x00b\\ud800"
+    assert printable("naïve ☃ 🐍", 99) == "naïve ☃ 🐍"
+    assert printable("abc", 2) == "ab"
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_removal_is_a_setting(
+    removed: bool, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.TRACKABLE_REMOVE_MALFORMED_MESSAGES = removed
+    page = a_page()
+    sent = batch(PageTotals, entry(page, "likes"), entry(page, "views"))
+    report = fold("testapp.PageTotals", [sent, malformed()])
+    assert QuarantinedMessage.objects.count() == (0 if removed else 2)
+    assert (report.quarantined, report.increments, counts(PageTotals)) == (2, 1, {page.pk: 1})
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert sent.id in caplog.text
+    assert "garbage" not in caplog.text
+
+
+def test_nothing_makes_no_query(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        put_nothing = quarantine.put("default", [], timezone.now())
+    assert put_nothing is None

@@ -1,0 +1,190 @@
+"""The upsert, of this run's database and the portable one: the same rows from both."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection, models
+
+from trackable import batches
+from trackable.counters import field_range
+from trackable.folding import upsert
+from trackable.folding.engine import fold
+from trackable.models import QuarantinedMessage
+from trackable_tests.counting import DataClass, a_page, batch, counts, entry, reasons
+from trackable_tests.testapp.models import Page, PageData, PageParentTotals, PageSizes, PageTotals
+
+pytestmark = pytest.mark.django_db
+
+DAY = "2026-11-21"
+
+
+@pytest.fixture(params=["vendor", "portable"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test with this database's statement and with the portable fallback."""
+    if request.param == "portable":
+        monkeypatch.setattr(upsert, "STATEMENTS", {})
+
+
+both_ways = pytest.mark.usefixtures("either_way")
+
+
+def add(data_cls: DataClass, obj: Page, **amounts: Any) -> None:
+    period = DAY if data_cls.period else ""
+    found = [entry(obj, field, amount, period=period) for field, amount in amounts.items()]
+    fold(data_cls._meta.label, [batch(data_cls, *found)])
+
+
+def top(field: models.Field[Any, Any]) -> Any:
+    """Return the greatest value that the column holds in this database."""
+    if isinstance(field, models.DecimalField):
+        return Decimal(10) ** (field.max_digits - field.decimal_places) - Decimal("0.01")
+    if isinstance(field, models.FloatField):
+        return 1.7e308
+    if connection.vendor == "sqlite":
+        return field_range(field)[1]
+    return connection.ops.integer_field_range(field.get_internal_type())[1]
+
+
+def test_this_database_has_a_statement_of_its_own() -> None:
+    assert upsert.Target.of("default", PageData).vendor in upsert.STATEMENTS
+
+
+@both_ways
+def test_rows_are_inserted_and_added_to() -> None:
+    one, other = a_page("one"), a_page("other")
+    add(PageTotals, one, views=2)
+    fold("testapp.PageTotals", [batch(PageTotals, entry(one, amount=3), entry(other, amount=10))])
+    assert counts(PageTotals) == {one.pk: 5, other.pk: 10}
+
+
+@both_ways
+def test_more_rows_go_than_one_statement_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upsert, "ROWS_PER_STATEMENT", 7)
+    pages = [a_page(f"{number}") for number in range(30)]
+    for amount in (1, 2):
+        fold("testapp.PageTotals", [batch(PageTotals, *(entry(p, amount=amount) for p in pages))])
+    assert counts(PageTotals) == {page.pk: 3 for page in pages}
+
+
+@both_ways
+def test_counters_not_touched_keep_their_values() -> None:
+    page = a_page()
+    add(PageData, page, views=1, clicks=2, score=-3, revenue=Decimal("4.50"), seconds=5.25)
+    add(PageData, page, clicks=10)
+    row = PageData.objects.values_list("views", "clicks", "score", "revenue", "seconds").get()
+    assert row == (1, 12, -3, Decimal("4.50"), 5.25)
+
+
+@both_ways
+def test_decimals_do_not_drift() -> None:
+    page = a_page()
+    for _ in range(10):
+        add(PageData, page, revenue=Decimal("0.10"))
+    assert PageData.objects.get().revenue == Decimal("1.00")
+
+
+@both_ways
+def test_the_foreign_key_is_a_key() -> None:
+    page = a_page()
+    add(PageParentTotals, page, views=1)
+    add(PageParentTotals, page, views=2)
+    assert counts(PageParentTotals) == {page.pk: 3}
+
+
+@both_ways
+def test_other_fields_get_their_defaults_once() -> None:
+    page = a_page()
+    add(PageSizes, page, small=1)
+    row = PageSizes.objects.get()
+    assert (row.note, row.extra, row.small, row.big) == ("new", {}, 1, 0)
+    PageSizes.objects.update(note="seen", extra={"a": 1})
+    add(PageSizes, page, small=1)
+    assert PageSizes.objects.values_list("note", "extra", "small").get() == ("seen", {"a": 1}, 2)
+    assert PageSizes.objects.values_list("pk", "first_seen").get() == (row.pk, row.first_seen)
+
+
+@both_ways
+def test_each_row_has_a_key_of_its_own_default() -> None:
+    pages = [a_page(slug) for slug in "abc"]
+    fold("testapp.PageSizes", [batch(PageSizes, *(entry(page, "big", 1) for page in pages))])
+    assert len(set(PageSizes.objects.values_list("pk", flat=True))) == 3
+
+
+SIZES = [
+    (PageData, "views"),
+    (PageData, "score"),
+    (PageData, "revenue"),
+    (PageData, "seconds"),
+    (PageSizes, "small"),
+    (PageSizes, "big"),
+    (PageSizes, "positive_small"),
+    (PageSizes, "positive_big"),
+]
+
+
+@pytest.mark.parametrize(("data_cls", "name"), SIZES)
+def test_an_overflow_is_set_aside_alone(data_cls: DataClass, name: str) -> None:
+    field = data_cls._meta.get_field(name)
+    one, other, full = a_page("one"), a_page("other"), a_page("full")
+    period = DAY if data_cls.period else ""
+    add(data_cls, full, **{name: 1})
+    data_cls._base_manager.update(**{name: top(field)})
+    neighbour = next(n for n in ("clicks", "big", "small") if n != name and hasattr(data_cls, n))
+    amount = Decimal("0.01") if name == "revenue" else 1.7e308 if name == "seconds" else 1
+    entries = [entry(page, name, amount, 3, period=period) for page in (one, full, other)]
+    entries.append(entry(full, neighbour, 5, period=period))
+    report = fold(data_cls._meta.label, [batch(data_cls, *entries)])
+    rows = {row.object_id: row for row in data_cls._base_manager.all()}
+    assert [getattr(rows[page.pk], name) for page in (one, other)] == [amount, amount]
+    assert getattr(rows[full.pk], name) == pytest.approx(top(field), rel=0)
+    assert getattr(rows[full.pk], neighbour) == 5
+    kept = QuarantinedMessage.objects.get()
+    assert batches.decode(kept.payload.encode()).entries == (entries[1],)
+    assert (kept.increments, report.increments, report.quarantined) == (3, 7, 1)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("data_cls", "name"),
+    [(PageData, "views"), (PageSizes, "positive_small"), (PageSizes, "positive_big")],
+)
+def test_a_positive_counter_stops_at_zero(data_cls: DataClass, name: str) -> None:
+    page = a_page()
+    for amount, expected in ((-5, 0), (3, 3), (-1, 2), (-2, 0), (4, 4), (-9, 0)):
+        add(data_cls, page, **{name: amount})
+        assert data_cls._base_manager.values_list(name, flat=True).get() == expected
+    assert reasons() == []
+
+
+@both_ways
+def test_a_signed_counter_goes_below_zero() -> None:
+    page = a_page()
+    add(PageData, page, score=-5)
+    add(PageData, page, score=-5)
+    assert PageData.objects.get().score == -10
+
+
+@both_ways
+def test_a_bounded_counter_stops_at_zero_beside_one_that_grows() -> None:
+    one, other = a_page("one"), a_page("other")
+    add(PageData, one, views=2, clicks=2)
+    entries = [
+        entry(one, "views", -5, period=DAY),
+        entry(one, "clicks", 5, period=DAY),
+        entry(other, "views", 1, period=DAY),
+    ]
+    fold("testapp.PageData", [batch(PageData, *entries)])
+    assert sorted(PageData.objects.values_list("views", "clicks")) == [(0, 7), (1, 0)]
+
+
+def test_an_error_undoes_all_rows_of_a_statement() -> None:
+    pages = [a_page(slug) for slug in "abcdefg"]
+    add(PageTotals, pages[3], views=1)
+    field = PageTotals._meta.get_field("views")
+    PageTotals.objects.update(views=top(field))
+    fold("testapp.PageTotals", [batch(PageTotals, *(entry(page) for page in pages))])
+    expected = {page.pk: 1 for page in pages} | {pages[3].pk: top(field)}
+    assert (counts(PageTotals), len(reasons())) == (expected, 1)
