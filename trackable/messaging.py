@@ -1,0 +1,218 @@
+"""Messaging: emit increments from a request, and have what was emitted folded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+
+from trackable import conf, flusher, sites, spiders
+from trackable.counters import Amount, CounterField, clean_amount, counters_of
+from trackable.diversion import receivers
+from trackable.exceptions import (
+    BadTime,
+    NotRegistered,
+    TrackableError,
+    UnknownField,
+    UnsavedObject,
+    WrongDataClass,
+)
+from trackable.journal import lines, writer
+from trackable.periods import encode_start
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+    from django.http import HttpRequest
+
+    from trackable.models import TrackableData
+
+logger = logging.getLogger(__name__)
+
+MAX_CAUSES: Final = 1000
+_logged_causes: set[str] = set()
+
+
+def send_increment_message(
+    request: HttpRequest | None,
+    obj: Model,
+    field_name: str,
+    data_cls: type[TrackableData] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> bool:
+    """Emit an increment of an object's counter; it is counted at the next fold.
+
+    Without ``data_cls`` it goes to the first registered data class of the object that has the
+    field. ``options["value"]`` is the amount (1) and ``options["when"]`` an aware datetime
+    (now). Returns ``True`` once the journal has it: then it will be counted, once. ``False``
+    means that it was filtered as a crawler's or, logged, could not be taken.
+
+    Raises a ``TrackableError`` for errors of the program with ``DEBUG`` on, and in tests with an
+    outbox; else logs each cause once. Runs no SQL and opens no socket.
+    """
+    return _emit(request, obj, field_name, data_cls, options or {}, 1)
+
+
+def send_decrement_message(
+    request: HttpRequest | None,
+    obj: Model,
+    field_name: str,
+    data_cls: type[TrackableData] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> bool:
+    """Emit a decrement: ``send_increment_message`` downwards. Positive fields stop at zero."""
+    return _emit(request, obj, field_name, data_cls, options or {}, -1)
+
+
+def process_messages(
+    data_cls: type[TrackableData] | None = None, max_messages: int | None = None
+) -> int:
+    """Ship what waits on this machine, fold, and return the number of increments folded.
+
+    ``data_cls`` restricts it to one data class, ``max_messages`` to so many batches. Raises
+    ``BrokerUnavailable``, and what Django raises when the database fails: nothing is lost
+    then. Not to be called in a transaction (``RuntimeError``).
+    """
+    from trackable.folding.collect import collect
+
+    return collect([data_cls] if data_cls else None, max_batches=max_messages).increments
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """What is known of a counter before an object is: looked up once."""
+
+    label: str
+    parent: str
+    id_attribute: str
+    period: str | None
+    field: CounterField
+
+    def line(self, obj: Model, options: Mapping[str, Any], sign: int) -> bytes:
+        amount = clean_amount(self.field, options.get("value", 1)) * sign
+        start = encode_start(self.period, _moment(options.get("when")))
+        return lines.encode(
+            self.label, self.parent, self._object_id(obj), start, self.field.name, _cell(amount)
+        )
+
+    def _object_id(self, obj: Model) -> str:
+        value = getattr(obj, self.id_attribute)
+        # A default makes a key before there is a row; a key set by hand may name one.
+        if value is None or (obj._state.adding and obj._meta.pk.has_default()):
+            raise UnsavedObject(
+                f"This {self.parent} has no row yet: save it before counting on it."
+            )
+        return str(value)
+
+
+def key_of(
+    obj: Model, field_name: str, data_cls: type[TrackableData] | None = None
+) -> tuple[str, str, str, str]:
+    """Return the data class, model, object id and counter that an emit would write.
+
+    Raises the ``TrackableError`` that it would raise under ``DEBUG``.
+    """
+    counter = _lookup(obj.__class__, field_name, data_cls, sites.changes())
+    return counter.label, counter.parent, counter._object_id(obj), field_name
+
+
+def _emit(
+    request: HttpRequest | None,
+    obj: Model,
+    field_name: str,
+    data_cls: type[TrackableData] | None,
+    options: Mapping[str, Any],
+    sign: int,
+) -> bool:
+    try:
+        counter = _lookup(obj.__class__, field_name, data_cls, sites.changes())
+        line = counter.line(obj, options, sign)
+        is_spider = _is_spider(request)
+        if is_spider:
+            line = lines.encode(counter.label, "filtered", 1)
+        return _append(counter.label, line) and not is_spider
+    except Exception as error:
+        # The edge of the request: an error of the program shows in development, and whatever
+        # is wrong in production, the visitor gets the page.
+        if isinstance(error, TrackableError) and (settings.DEBUG or receivers):
+            raise
+        _log_once(error)
+        return False
+
+
+def _append(label: str, line: bytes) -> bool:
+    if receivers:
+        return receivers[-1].take(label, line)
+    journal = writer.current()
+    taken = journal.append(label, line)
+    flusher.look_after(journal)
+    return taken
+
+
+def _is_spider(request: HttpRequest | None) -> bool:
+    if request is None or not conf.get("USER_AGENT_FILTERING"):
+        return False
+    return spiders.verdict_of_request(request) is not None
+
+
+@lru_cache(maxsize=4096)
+def _lookup(
+    model: type[Model], field_name: str, data_cls: type[TrackableData] | None, _changes: int
+) -> _Counter:
+    if data_cls is None:
+        data_cls = _first_with(model, field_name)
+    holder = _holder(model, data_cls)
+    field = counters_of(data_cls)[field_name]
+    target = data_cls.parent_target()
+    id_attribute = "pk" if target is None else target.attname
+    parent = holder._meta.concrete_model or holder
+    return _Counter(data_cls._meta.label, parent._meta.label, id_attribute, data_cls.period, field)
+
+
+def _first_with(model: type[Model], field_name: str) -> type[TrackableData]:
+    found = [cls for site in sites.all_sites() for cls in site.get_trackables(model)]
+    for data_cls in found:
+        if field_name in counters_of(data_cls):
+            return data_cls
+    if found:
+        names = ", ".join(cls._meta.label for cls in found)
+        raise UnknownField(f"None of {names} has a counter {field_name!r}: correct the name.")
+    raise NotRegistered(
+        f"{model.__qualname__} is not counted: register a data class for it in trackabledata.py."
+    )
+
+
+def _holder(model: type[Model], data_cls: type[TrackableData]) -> type[Model]:
+    for site in sites.all_sites():
+        if holder := site.holder_of(model, data_cls):
+            return holder
+    if any(data_cls in site.data_classes() for site in sites.all_sites()):
+        raise WrongDataClass(
+            f"{data_cls._meta.label} does not count for {model.__qualname__}: register it so, or"
+            " pass another data class."
+        )
+    raise NotRegistered(f"{data_cls!r} is not registered: register it in trackabledata.py.")
+
+
+def _moment(when: Any) -> datetime | None:
+    if when is None:
+        return None
+    if not isinstance(when, datetime) or when.tzinfo is None:
+        raise BadTime(f"{str(when)[:80]!r} is no aware datetime: pass one with a time zone.")
+    return when
+
+
+def _cell(amount: Amount) -> int | float | str:
+    return f"{amount:f}" if isinstance(amount, Decimal) else amount
+
+
+def _log_once(error: Exception) -> None:
+    cause = f"{type(error).__name__}: {error}"[:500]
+    if cause not in _logged_causes and len(_logged_causes) < MAX_CAUSES:
+        _logged_causes.add(cause)
+        logger.error("An increment was not counted. %s", ascii(cause))
