@@ -1,0 +1,98 @@
+"""Celery: the task that collects, its place in beat's schedule, and the end of a pool's process.
+
+``app.autodiscover_tasks()`` finds this module; nothing else is needed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from celery import Celery, Task, shared_task
+from celery.signals import beat_init, worker_process_shutdown
+from django.apps import apps
+from django.db import router
+
+from trackable import conf, flusher
+from trackable.diversion import receivers
+from trackable.exceptions import BrokerUnavailable
+from trackable.folding import ledger
+from trackable.journal.locks import MachineLock
+from trackable.messaging import process_messages
+from trackable.models import LedgerEntry, TrackableData
+
+logger = logging.getLogger(__name__)
+
+NAME: Final = "trackable.tasks.CollectTrackingData"
+LOCK_NAME: Final = "collection.lock"
+
+
+class CollectionTask(Task):  # type: ignore[misc]  # celery has no types
+    """A task that enters itself into the beat schedule of each app that it is bound to."""
+
+    abstract = True
+
+    @classmethod
+    def on_bound(cls, app: Celery) -> None:
+        schedule(app)
+
+
+def schedule(app: Celery) -> None:
+    """Enter the task into an app's beat schedule, unless the settings or an entry forbid it.
+
+    An entry of the user's own for the task stays the only one.
+    """
+    entries = app.conf.beat_schedule
+    if conf.get("DISABLE_COLLECTION_TASK") or NAME in map(_task_of, entries.values()):
+        return
+    period_seconds = conf.get("COLLECTION_PERIOD")
+    # What no worker has taken by the next time is not worth taking: that one does its work.
+    entry = {"task": NAME, "schedule": period_seconds, "options": {"expires": period_seconds}}
+    app.conf.beat_schedule = {**entries, NAME: entry}
+
+
+def _task_of(entry: Any) -> str | None:
+    return entry.get("task") if isinstance(entry, dict) else entry.task
+
+
+@shared_task(name=NAME, base=CollectionTask, ignore_result=True)  # type: ignore[untyped-decorator]
+def CollectTrackingData() -> int:  # noqa: N802  # the name is a public interface
+    """Fold what was emitted, prune the ledger, and return the number of increments folded.
+
+    Returns 0 at once while another run on this machine is at it. A broker that is away is
+    logged: what waits is folded by a later run.
+    """
+    lock = MachineLock(conf.journal_dir() / LOCK_NAME)
+    if not receivers and not lock.acquire():
+        logger.info("Another process of this machine collects already.")
+        return 0
+    try:
+        increments = process_messages()
+        prune_ledgers()
+    except BrokerUnavailable as error:
+        logger.error("Nothing was collected, the broker is away: %s", error)
+        return 0
+    finally:
+        lock.release()
+    return increments
+
+
+def prune_ledgers() -> int:
+    """Prune the ledger in each database that counts; return the number of entries removed."""
+    counting = (LedgerEntry, TrackableData)
+    models = [model for model in apps.get_models() if issubclass(model, counting)]
+    return sum(ledger.prune(alias) for alias in sorted(set(map(router.db_for_write, models))))
+
+
+def _on_beat_init(*, sender: Any, **_: Any) -> None:
+    """Enter the task again, for apps that are given another schedule after their tasks."""
+    schedule(sender.app)
+
+
+def _on_process_shutdown(**_: Any) -> None:
+    """Ship what tasks have emitted: a pool's process ends without the interpreter's clean-up."""
+    flusher.finish()
+
+
+beat_init.connect(_on_beat_init, dispatch_uid="trackable.tasks.schedule")
+worker_process_shutdown.connect(_on_process_shutdown, dispatch_uid="trackable.tasks.finish")
