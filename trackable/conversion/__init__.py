@@ -1,0 +1,1 @@
+"""Conversion: adds the counters of any other model to a data class, each record once."""
