@@ -36,12 +36,21 @@ class TrackableBase(ModelBase):
     ) -> TrackableBase:
         if isinstance(attrs.get("parent"), models.ForeignKey):
             attrs = {"content_type": None, "object_id": None, **attrs}
+        if "id" not in attrs and _has_own_key(bases, attrs):
+            attrs = {"id": None, **attrs}
         if attrs.get("period") is not None and "collected_during" not in attrs:
             attrs["collected_during"] = _period_field(attrs["period"])
         cls: Any = super().__new__(mcs, name, bases, attrs, **kwargs)
         if not (cls._meta.abstract or cls._meta.proxy):
             _add_key(cls)
         return cls  # type: ignore[no-any-return]
+
+
+def _has_own_key(bases: tuple[Any, ...], attrs: dict[str, Any]) -> bool:
+    metas = [base._meta for base in bases if hasattr(base, "_meta")]
+    inherited = [field for meta in metas for field in meta.local_fields if field.name != "id"]
+    found = (*attrs.values(), *inherited)
+    return any(isinstance(each, models.Field) and each.primary_key for each in found)
 
 
 def _period_field(period: str) -> models.Field[Any, Any]:
@@ -73,12 +82,16 @@ class TrackableData(models.Model, metaclass=TrackableBase):
 
     A subclass adds integer, decimal or float fields; each is a counter. It may override
     ``object_id`` (for UUID or character keys) or define ``parent`` as a ``ForeignKey``.
-    ``counters`` restricts the counters to the fields it names.
+    ``counters`` restricts the counters to the fields it names. A primary key of its own takes
+    the place of ``id``.
     """
 
     period: ClassVar[str | None] = None
     counters: ClassVar[tuple[str, ...] | None] = None
 
+    # An upsert takes a number from the sequence even where it only adds, so a smaller key would
+    # run out. Declared as Django does it for models without a key, for the same migrations.
+    id = models.BigAutoField("ID", primary_key=True, auto_created=True)
     content_type = models.ForeignKey(
         ContentType,
         on_delete=models.CASCADE,

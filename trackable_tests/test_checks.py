@@ -203,6 +203,18 @@ def test_primary_key_must_be_given(declare: Any) -> None:
     assert found_in(declare(code=models.CharField(max_length=9, primary_key=True))) == ["E003"]
 
 
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        (models.AutoField, ["W006"]),
+        (models.SmallAutoField, ["W006"]),
+        (models.BigAutoField, []),
+    ],
+)
+def test_primary_key_that_runs_out_is_found(declare: Any, field: Any, found: list[str]) -> None:
+    assert found_in(declare(id=field(primary_key=True))) == found
+
+
 def test_counter_that_does_not_start_at_zero_is_found(declare: Any) -> None:
     assert found_in(declare(views=models.IntegerField(default=5))) == ["W005"]
     assert (
@@ -471,6 +483,21 @@ def test_engine_without_transactions_is_found(
     settings.TEST_DATABASE_OF = {label: "other"}
     assert ids(checks.check_databases(databases=["other"])) == ["E020"]
     assert checks.check_databases() == []
+
+
+@pytest.mark.parametrize(
+    ("modes", "found"),
+    [(set(), ["E022"]), ({"STRICT_ALL_TABLES"}, []), ({"STRICT_TRANS_TABLES", "ANSI"}, [])],
+)
+def test_database_that_cuts_in_silence_is_found(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, modes: set[str], found: list[str]
+) -> None:
+    other = connections["other"]
+    monkeypatch.setattr(other, "vendor", "mysql")
+    monkeypatch.setattr(other, "sql_mode", modes, raising=False)
+    assert checks.check_databases(databases=["other"]) == []
+    settings.TEST_DATABASE_OF = {"testapp.PageData": "other"}
+    assert ids(checks.check_databases(databases=["other"])) == found
 
 
 def test_no_table_is_made_to_find_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,47 @@ def test_abstract_class_of_a_project_gives_each_child_its_own_names() -> None:
     assert names_of(Other) == ["testapp_other_key", "testapp_other_period"]
 
 
+@isolate_apps("trackable_tests.testapp")
+def test_key_is_wide_whatever_the_settings_say(settings: Any) -> None:
+    settings.DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+
+    class Wide(TrackableData):
+        views = models.PositiveIntegerField(default=0)
+
+        class Meta:
+            app_label = "testapp"
+
+    assert type(Wide._meta.pk) is models.BigAutoField
+    assert next(iter(Wide._meta.concrete_fields)).name == "id"
+
+
+@isolate_apps("trackable_tests.testapp")
+def test_primary_key_of_a_child_replaces_the_id() -> None:
+    class Keyed(models.Model):
+        code = models.CharField(max_length=9, primary_key=True)
+
+        class Meta:
+            abstract = True
+
+    def declare(name: str, *bases: Any, **body: Any) -> Any:
+        abstract = body.pop("abstract", False)
+        meta = type("Meta", (), {"app_label": "testapp", "abstract": abstract})
+        return type(TrackableData)(name, bases, {"__module__": __name__, "Meta": meta, **body})
+
+    key = models.UUIDField(primary_key=True)
+    base = declare("Base", TrackableData, uid=key, abstract=True)
+    found = [
+        declare("Own", TrackableData, uid=models.UUIDField(primary_key=True)),
+        declare("Other", TrackableData, id=models.SmallAutoField(primary_key=True)),
+        declare("Inherited", base),
+        declare("Mixed", Keyed, TrackableData),
+        declare("MixedIn", TrackableData, Keyed),
+    ]
+    keys = [[f.name for f in each._meta.fields if f.primary_key] for each in found]
+    assert keys == [["uid"], ["id"], ["uid"], ["code"], ["code"]]
+    assert ["id" in columns_of(each) for each in found] == [False, True, False, False, False]
+
+
 def test_names_fit_every_database_and_are_unique() -> None:
     names = [name for data_cls in DATA_CLASSES for name in names_of(data_cls)]
     assert max(map(len, names)) <= MAX_NAME_LENGTH

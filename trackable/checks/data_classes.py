@@ -29,6 +29,7 @@ def check_data_class(data_cls: type[TrackableData]) -> list[CheckMessage]:
         *_check_period(data_cls),
         *_check_other_fields(data_cls),
         *_check_unique(data_cls),
+        *_check_primary_key(data_cls),
     ]
 
 
@@ -153,3 +154,15 @@ def _check_unique(data_cls: type[TrackableData]) -> Iterator[CheckMessage]:
                 obj=data_cls,
                 id="trackable.E006",
             )
+
+
+def _check_primary_key(data_cls: type[TrackableData]) -> Iterator[CheckMessage]:
+    """Find keys that run out: an upsert takes a number even where it only adds to a row."""
+    key = data_cls._meta.pk
+    if isinstance(key, models.AutoField) and not isinstance(key, models.BigAutoField):
+        yield CheckWarning(
+            f"The primary key is a {type(key).__name__}, and each count takes one of its numbers.",
+            hint="Make it a BigAutoField, or leave it out.",
+            obj=key,
+            id="trackable.W006",
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -17,20 +17,36 @@ if TYPE_CHECKING:
 
 
 def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse databases without transactions: a fold is one or is nothing."""
+    """Refuse databases without transactions, and those that keep less than they are given."""
     from trackable.models import LedgerEntry
 
     # What no data class claims is entered where the ledger is by default.
     used = {*_data_classes_by_alias(), router.db_for_write(LedgerEntry)}
-    return [
-        Error(
+    asked = [alias for alias in databases or () if alias in used]
+    return [message for alias in asked for message in _check_database(alias)]
+
+
+def _check_database(alias: str) -> Iterator[CheckMessage]:
+    if not _has_transactions(alias):
+        yield Error(
             f"The database '{alias}' has no transactions.",
             hint="Use a transactional engine: InnoDB, PostgreSQL or SQLite.",
             id="trackable.E020",
         )
-        for alias in databases or ()
-        if alias in used and not _has_transactions(alias)
-    ]
+    if not _is_strict(alias):
+        yield Error(
+            f"The database '{alias}' is not strict: it cuts what a counter cannot hold in silence.",
+            hint=f"Add \"SET sql_mode = 'STRICT_TRANS_TABLES'\" as init_command to the OPTIONS of"
+            f" DATABASES['{alias}'].",
+            id="trackable.E022",
+        )
+
+
+def _is_strict(alias: str) -> bool:
+    connection: Any = connections[alias]
+    if connection.vendor != "mysql":
+        return True
+    return bool({"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"} & connection.sql_mode)
 
 
 def _has_transactions(alias: str) -> bool:

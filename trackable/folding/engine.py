@@ -14,9 +14,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from django.db import (
+    DatabaseError,
     DataError,
     IntegrityError,
     InterfaceError,
@@ -37,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 6
 FIRST_PAUSE_SECONDS: Final = 0.05
+#: PostgreSQL's: two keys of one statement are the same row, as under a case-insensitive collation.
+CARDINALITY_VIOLATION: Final = "21000"
 
 
 @dataclass(slots=True)
@@ -81,7 +85,7 @@ def fold(data_class_label: str, group: Sequence[Batch | Malformed]) -> FoldRepor
 def _fold_once(alias: str, group: Sequence[Batch | Malformed]) -> FoldReport:
     now = timezone.now()
     with transaction.atomic(using=alias, durable=True):
-        claimed = ledger.claim(alias, group, now)
+        claimed = ledger.claim(alias, group)
         unseen = list({item.id: item for item in group if item.id in claimed}.values())
         foldable, rejects = _sort_out(unseen, now)
         for label, batches in _by_class(foldable).items():
@@ -101,9 +105,7 @@ def _sort_out(
         if isinstance(item, Malformed):
             rejects.append(Reject.of_malformed(item))
         elif ledger.is_past_horizon(item, now):
-            rejects.append(
-                Reject.of_batch(item, "older than the ledger: it may be counted already")
-            )
+            rejects += Reject.of_batch(item, "older than the ledger: it may be counted already")
         else:
             foldable.append(item)
     return foldable, rejects
@@ -132,7 +134,8 @@ def _apply(alias: str, label: str, batches: Sequence[Batch]) -> list[Reject]:
     try:
         cleaner = RowCleaner(data_class(label), alias)
     except Unfit as error:
-        return [Reject.of_batch(batch, str(error)) for batch in batches if batch.entries]
+        unfit = [Reject.of_batch(batch, str(error)) for batch in batches if batch.entries]
+        return list(chain.from_iterable(unfit))
     rows = cleaner.clean(aggregate(batches)[label])
     if cleaner.has_bad_amounts and len(batches) > 1:
         # A bad amount spoils the sum that it is part of: apart, it is alone.
@@ -149,10 +152,20 @@ def _add(alias: str, data_cls: type[TrackableData], rows: Sequence[Row]) -> list
     try:
         with transaction.atomic(using=alias):
             upsert.add(alias, data_cls, rows)
-    except (DataError, IntegrityError, OverflowError) as error:
+    except (DatabaseError, OverflowError) as error:
+        if not _is_of_a_row(error):
+            raise
         parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]] if rows[1:] else rows[0].by_field()
         if len(parts) > 1:
             return [reject for part in parts for reject in _add(alias, data_cls, part)]
         reason = f"the database refuses it: {error}"
         return rows[0].rejects(data_cls, reason)
     return []
+
+
+def _is_of_a_row(error: Exception) -> bool:
+    """Tell whether fewer rows at once may help."""
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    of_values = isinstance(error, DataError | IntegrityError | OverflowError)
+    return of_values or state == CARDINALITY_VIOLATION

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -20,7 +21,12 @@ MAX_LABEL_LENGTH: Final = 255
 #: Of a message that is no batch so much is kept: databases bound what one statement can have.
 MAX_BODY_BYTES: Final = 1 << 20
 MAX_NUMBER: Final = (1 << 63) - 1
+#: Of one statement: databases and their connections bound it by its bytes too.
+MAX_PAYLOAD_LENGTH: Final = 1 << 20
 CHUNK_SIZE: Final = 500
+#: Each row may have a reason of its own; the log shows the most frequent ones.
+MAX_LOGGED_REASONS: Final = 10
+MAX_LOGGED_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,19 @@ class Reject:
         cls, data_class: str, origin: RowKey, field: str, delta: Delta, reason: str
     ) -> Reject:
         entry = Entry(*origin, field, delta.amount, delta.hits)
-        return cls.of_batch(Batch(delta.batch_id, data_class, (entry,)), reason)
+        [reject] = cls.of_batch(Batch(delta.batch_id, data_class, (entry,)), reason)
+        return reject
 
     @classmethod
-    def of_batch(cls, batch: Batch, reason: str) -> Reject:
+    def of_batch(cls, batch: Batch, reason: str) -> list[Reject]:
+        """Return the batch, in parts if it is too long for one row."""
         payload = batches.encode(batch).decode("ascii")
-        return cls(batch.id, batch.data_class, reason, batch.hits, payload)
+        half = len(batch.entries) // 2
+        if half and len(payload) > MAX_PAYLOAD_LENGTH:
+            first = replace(batch, entries=batch.entries[:half])
+            rest = replace(batch, entries=batch.entries[half:], filtered=0, dropped=0)
+            return [*cls.of_batch(first, reason), *cls.of_batch(rest, reason)]
+        return [cls(batch.id, batch.data_class, reason, batch.hits, payload)]
 
     @classmethod
     def of_malformed(cls, message: Malformed) -> Reject:
@@ -55,13 +68,37 @@ class Reject:
 
 def put(alias: str, rejects: Sequence[Reject], now: datetime) -> None:
     """Keep the rejects in the transaction at hand, or drop them if the settings say so."""
-    for reject in rejects:
-        logger.warning("Not counted, of batch %s: %.200s", reject.batch_id, ascii(reject.reason))
+    _log(rejects)
     if conf.get("REMOVE_MALFORMED_MESSAGES"):
         return
-    QuarantinedMessage._base_manager.using(alias).bulk_create(
-        [_kept(reject, now) for reject in rejects], batch_size=CHUNK_SIZE
-    )
+    manager = QuarantinedMessage._base_manager.using(alias)
+    for chunk in _chunks([_kept(reject, now) for reject in rejects]):
+        manager.bulk_create(chunk)
+
+
+def _log(rejects: Sequence[Reject]) -> None:
+    examples = {reject.reason[:MAX_LOGGED_LENGTH]: reject.batch_id for reject in rejects}
+    numbers = Counter(reject.reason[:MAX_LOGGED_LENGTH] for reject in rejects)
+    shown = numbers.most_common(MAX_LOGGED_REASONS)
+    for reason, number in shown:
+        logger.warning(
+            "Not counted, %d of batch %s or others: %s", number, examples[reason], ascii(reason)
+        )
+    if left := len(rejects) - sum(number for _, number in shown):
+        logger.warning("Not counted, %d for %d other reasons", left, len(numbers) - len(shown))
+
+
+def _chunks(kept: Sequence[QuarantinedMessage]) -> Iterator[list[QuarantinedMessage]]:
+    chunk: list[QuarantinedMessage] = []
+    length = 0
+    for each in kept:
+        length += len(each.payload)
+        if chunk and (length > MAX_PAYLOAD_LENGTH or len(chunk) == CHUNK_SIZE):
+            yield chunk
+            chunk, length = [], len(each.payload)
+        chunk.append(each)
+    if chunk:
+        yield chunk
 
 
 def _kept(reject: Reject, now: datetime) -> QuarantinedMessage:
@@ -70,7 +107,7 @@ def _kept(reject: Reject, now: datetime) -> QuarantinedMessage:
         data_class=printable(reject.data_class, MAX_LABEL_LENGTH),
         reason=printable(reject.reason, MAX_REASON_LENGTH),
         increments=min(reject.increments, MAX_NUMBER),
-        payload=reject.payload,
+        payload=reject.payload[:MAX_PAYLOAD_LENGTH],
         quarantined_at=now,
     )
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
+from django.core import validators
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connections, models
 from django.utils import timezone
 
 from trackable.batches import plus
-from trackable.counters import Amount, clean_amount, counters_of
+from trackable.counters import Amount, clean_amount, counters_of, field_range, is_positive
 from trackable.exceptions import BadAmount, TrackableError
-from trackable.folding.aggregate import Deltas, RowKey
+from trackable.folding.aggregate import Delta, Deltas, RowKey
 from trackable.folding.chunks import chunked
 from trackable.folding.quarantine import Reject
 from trackable.models import TrackableData
@@ -26,6 +29,15 @@ from trackable.periods import decode_start
 
 #: Few enough for the parameters of one statement in every database.
 LOOKUP_SIZE: Final = 500
+
+#: What a column holds. The other validators are for forms: rows may exist that they would refuse.
+BOUNDS: Final = (
+    validators.MinValueValidator,
+    validators.MaxValueValidator,
+    validators.MaxLengthValidator,
+    validators.DecimalValidator,
+)
+NO_PARENT: Final = "its object does not exist"
 
 
 @dataclass(slots=True)
@@ -100,6 +112,7 @@ class RowCleaner:
 
     def clean(self, found: dict[RowKey, Deltas]) -> list[Row]:
         """Return the rows in the order of their keys, which every fold locks them in."""
+        self._content_types.clear()
         rows = [row for origin, deltas in found.items() if (row := self._row(origin, deltas))]
         if self._parent_target is not None:
             rows = self._with_parents(rows, self._parent_target)
@@ -114,7 +127,7 @@ class RowCleaner:
         row = Row(key, {}, origin, {})
         for (field, kind), delta in deltas.items():
             try:
-                amount = clean_amount(self._counters[field], delta.amount)
+                amount = self._amount(self._counters[field], delta)
                 row.amounts[field] = plus(row.amounts.get(field, type(amount)()), amount)
                 row.deltas[field, kind] = delta
             except TrackableError as error:
@@ -122,25 +135,39 @@ class RowCleaner:
                 self._reject(origin, {(field, kind): delta}, str(error))
         return row if row.amounts else None
 
+    def _amount(self, field: models.Field[Any, Any], delta: Delta) -> Amount:
+        """Return what to add; decrements that are too much together bring any value to zero."""
+        if is_positive(field) and isinstance(delta.amount, int) and delta.hits > 1:
+            low, _ = field_range(field)
+            if low * delta.hits <= delta.amount < low:
+                return max(delta.amount, -_integers_of(field, self.alias)[1])
+        return clean_amount(field, delta.amount)
+
     def _key(self, parent: str, object_id: str, period: str) -> tuple[Any, ...]:
         if _is_unstorable(object_id):
             raise Unfit("the object id has characters that no database stores")
         if self._parent_target is not None:
-            key: tuple[Any, ...] = (self._parent_target.clean(object_id, None),)
+            key: tuple[Any, ...] = (_parent_key(self._parent_target, object_id, self.alias),)
         else:
             field = self.data_cls._meta.get_field("object_id")
-            key = (self._content_type(parent), field.clean(object_id, None))
+            key = (self._content_type(parent), _object_key(field, object_id))
         start = decode_start(self.data_cls.period, period)
         return key if start is None else (*key, _stored(start))
 
     def _content_type(self, label: str) -> int:
+        """Return the id of a model, as the database has it now.
+
+        Not from Django's cache: that keeps ids of rows which a rollback or a restore removed.
+        """
         if label not in self._content_types:
             try:
-                model = apps.get_model(label)
+                meta = apps.get_model(label)._meta.concrete_model._meta
             except (LookupError, ValueError) as error:
                 raise Unfit(f"there is no model {label[:100]!r}") from error
-            manager = ContentType.objects.db_manager(self.alias)
-            self._content_types[label] = manager.get_for_model(model).pk
+            content_type, _ = ContentType.objects.db_manager(self.alias).get_or_create(
+                app_label=meta.app_label, model=meta.model_name
+            )
+            self._content_types[label] = content_type.pk
         return self._content_types[label]
 
     def _with_parents(self, rows: list[Row], target: models.Field[Any, Any]) -> list[Row]:
@@ -151,11 +178,58 @@ class RowCleaner:
             present.update(found.values_list(target.attname, flat=True))
         for row in rows:
             if row.key[0] not in present:
-                self.rejects += row.rejects(self.data_cls, "its object does not exist")
+                self.rejects += row.rejects(self.data_cls, NO_PARENT)
         return [row for row in rows if row.key[0] in present]
 
     def _reject(self, origin: RowKey, deltas: Deltas, reason: str) -> None:
         self.rejects += Row((), {}, origin, deltas).rejects(self.data_cls, reason)
+
+
+def _parent_key(target: Any, text: str, alias: str) -> Any:
+    """Return a key to look a parent up by; whether it exists is for the database to say."""
+    while target.remote_field:
+        target = target.target_field
+    value = _to_python(target, text)
+    if isinstance(value, int):
+        low, high = _integers_of(target, alias)
+        if not low <= value <= high:
+            raise Unfit(NO_PARENT)
+    elif isinstance(value, float | Decimal):
+        # No database can be asked for infinities, or for more digits than there are.
+        _check_bounds(target, value)
+    return value
+
+
+def _object_key(field: Any, text: str) -> Any:
+    value = _to_python(field, text)
+    if value in field.empty_values and not field.blank:
+        raise Unfit("the object id is blank")
+    _check_bounds(field, value)
+    return value
+
+
+def _to_python(field: Any, text: str) -> Any:
+    try:
+        return field.to_python(text)
+    except Exception as error:  # a field of the project's own may raise anything
+        raise Unfit(_reason(error)) from error
+
+
+def _check_bounds(field: Any, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Unfit("the object id is not finite")
+    for validator in field.validators:
+        if isinstance(validator, BOUNDS):
+            validator(value)
+
+
+def _integers_of(field: models.Field[Any, Any], alias: str) -> tuple[int, int]:
+    """Return the least and the greatest integer that the column can hold in its database."""
+    kind = (
+        field.get_internal_type() if isinstance(field, models.IntegerField) else "BigIntegerField"
+    )
+    low, high = connections[alias].ops.integer_field_range(kind)
+    return low, high
 
 
 def _stored(start: date | datetime) -> date | datetime:

@@ -88,12 +88,16 @@ class Target:
     def columns(self, fields: Sequence[models.Field[Any, Any]]) -> list[str]:
         return [self.column(field) for field in fields]
 
-    def values(self, row: Row) -> tuple[Any, ...]:
+    def extras(self) -> list[Any]:
+        """Return what ``others`` are given in a new row."""
+        fresh: Any = self.data_cls() if self.others else None
+        return [field.pre_save(fresh, True) for field in self.others]
+
+    def values(self, row: Row, extras: Sequence[Any] | None = None) -> tuple[Any, ...]:
         """Return the values of ``fields`` for a row, as the database takes them."""
         amounts = [_to_insert(field, row.amounts.get(n, 0)) for n, field in self.counters.items()]
-        fresh: Any = self.data_cls() if self.others else None
-        values = [*row.key, *amounts, *(field.pre_save(fresh, True) for field in self.others)]
-        pairs = zip(self.fields, values, strict=True)
+        extras = self.extras() if extras is None else extras
+        pairs = zip(self.fields, [*row.key, *amounts, *extras], strict=True)
         return tuple(field.get_db_prep_save(value, self.connection) for field, value in pairs)
 
     def rows(self, alias: str, key: Sequence[Any]) -> models.QuerySet[TrackableData]:
@@ -123,18 +127,40 @@ def _to_insert(field: models.Field[Any, Any], amount: Amount) -> Amount:
 
 
 def add_on_postgresql(target: Target, rows: Sequence[Row]) -> None:
-    """One statement whatever the number of rows: a column travels as one array."""
-    types = [f"%s::{field.db_type(target.connection)}[]" for field in target.fields]
+    extras = [target.extras() for _ in rows]
+    values = [target.values(row, extra) for row, extra in zip(rows, extras, strict=True)]
+    with target.connection.cursor() as cursor:
+        if all(extra == extras[0] for extra in extras):
+            cursor.execute(*_unnested(target, values))
+        else:
+            for chunk in chunked(values, ROWS_PER_STATEMENT):
+                cursor.execute(*_listed(target, chunk))
+
+
+def _unnested(target: Target, values: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    """One statement whatever the number of rows: a column of keys or counts travels as one array.
+
+    The others, which are the same in all rows, do not: UNNEST takes arrays in them apart.
+    """
+    types = [str(field.db_type(target.connection)) for field in target.fields]
+    size = len(types) - len(target.others)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in types[:size])
+    constants = "".join(f", %s::{kind}" for kind in types[size:])
+    columns = [list(column) for column in zip(*(row[:size] for row in values), strict=True)]
+    source = f"SELECT u.*{constants} FROM UNNEST({arrays}) AS u"
+    return _on_conflict(target, source), [*values[0][size:], *columns]
+
+
+def _listed(target: Target, values: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    row = ", ".join(f"%s::{field.db_type(target.connection)}" for field in target.fields)
+    source = "VALUES " + ", ".join([f"({row})"] * len(values))
+    return _on_conflict(target, source), [value for each in values for value in each]
+
+
+def _on_conflict(target: Target, source: str) -> str:
     key = ", ".join(target.columns(target.key))
     sums = [f"{c} = {target.table}.{c} + EXCLUDED.{c}" for c in _counter_columns(target)]
-    sql = (
-        f"{target.insert()} SELECT * FROM UNNEST({', '.join(types)})"
-        f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}"
-    )
-    with target.connection.cursor() as cursor:
-        cursor.execute(
-            sql, [list(column) for column in zip(*map(target.values, rows), strict=True)]
-        )
+    return f"{target.insert()} {source} ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}"
 
 
 def add_on_sqlite(target: Target, rows: Sequence[Row]) -> None:

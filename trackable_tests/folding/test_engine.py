@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
@@ -238,6 +239,18 @@ def test_what_may_succeed_is_tried_again(
     monkeypatch.setattr(*step, raising(error, getattr(*step), times=2))
     assert fold(TOTALS, [batch(PageTotals, entry(page, hits=3))]).increments == 3
     assert counts(PageTotals) == {page.pk: 1}
+
+
+@committing
+def test_a_content_type_of_a_transaction_that_was_undone_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = a_page()
+    ContentType.objects.filter(app_label="testapp", model="page").delete()
+    ContentType.objects.clear_cache()
+    monkeypatch.setattr(upsert, "add", raising(OperationalError("deadlock"), upsert.add))
+    assert fold(TOTALS, [batch(PageTotals, entry(page))]).increments == 1
+    assert (counts(PageTotals), reasons()) == ({page.pk: 1}, [])
 
 
 @committing

@@ -14,7 +14,7 @@ from trackable.folding.engine import fold
 from trackable.folding.quarantine import Reject, printable
 from trackable.models import QuarantinedMessage
 from trackable_tests.counting import a_page, batch, counts, entry
-from trackable_tests.testapp.models import PageTotals
+from trackable_tests.testapp.models import Page, PageTotals
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +58,38 @@ def test_what_is_too_long_or_great_is_cut() -> None:
     [kept] = put(Reject("1" * 32, "l" * 999, "r" * 9999, 1 << 70, ""))
     assert (len(kept.data_class), len(kept.reason)) == (255, 500)
     assert kept.increments == (1 << 63) - 1
+
+
+def test_a_statement_takes_only_so_much(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(quarantine, "MAX_PAYLOAD_LENGTH", 10)
+    rejects = [Reject("1" * 32, "a", "why", 0, "x" * length) for length in (4, 6, 1, 99, 0)]
+    with django_assert_num_queries(3):
+        quarantine.put("default", rejects, timezone.now())
+    assert [len(kept.payload) for kept in put()] == [4, 6, 1, 10, 0]
+
+
+def test_a_long_batch_is_kept_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "MAX_PAYLOAD_LENGTH", 200)
+    entries = [entry(Page(pk=number), hits=number) for number in range(1, 40)]
+    sent = batch(PageTotals, *entries, filtered=2, dropped=3)
+    parts = put(*Reject.of_batch(sent, "why"))
+    found = [batches.decode(part.payload.encode()) for part in parts]
+    assert max(len(part.payload) for part in parts) <= 200
+    assert [each for part in found for each in part.entries] == entries
+    assert sum(part.increments for part in parts) == sent.hits
+    assert (sum(part.filtered for part in found), sum(part.dropped for part in found)) == (2, 3)
+
+
+def test_the_log_has_a_line_for_each_of_a_few_reasons(caplog: pytest.LogCaptureFixture) -> None:
+    rejects = [Reject(f"{n:032}", "a", "often\n", 0, "") for n in range(50)]
+    rejects += [Reject("2" * 32, "a", f"reason {n}", 0, "") for n in range(60)]
+    put(*rejects)
+    lines = caplog.messages
+    assert len(lines) == quarantine.MAX_LOGGED_REASONS + 1
+    assert lines[0] == f"Not counted, 50 of batch {49:032} or others: 'often\\n'"
+    assert lines[-1] == "Not counted, 51 for 51 other reasons"
 
 
 def test_text_that_no_database_stores_is_made_printable() -> None:

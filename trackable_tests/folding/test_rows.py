@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
+from django.db import connection, models
+from django.test.utils import isolate_apps
 
 from trackable.batches import Batch, Entry
+from trackable.counters import field_range
 from trackable.folding.aggregate import aggregate
 from trackable.folding.quarantine import Reject
-from trackable.folding.rows import Row, RowCleaner, Unfit, data_class
+from trackable.folding.rows import NO_PARENT, Row, RowCleaner, Unfit, data_class
+from trackable.folding.rows import _object_key as object_key
+from trackable.folding.rows import _parent_key as parent_key
 from trackable_tests.counting import DataClass, a_page
 from trackable_tests.testapp.models import (
     DownloadData,
@@ -22,12 +28,14 @@ from trackable_tests.testapp.models import (
     PageHours,
     PageMonths,
     PageParentData,
+    PageSizes,
     PageTotals,
 )
 
 pytestmark = pytest.mark.django_db
 
 DAY = "2026-11-21"
+SIZES = "testapp.PageSizes"
 UUID = "12345678-1234-5678-1234-567812345678"
 
 
@@ -142,6 +150,73 @@ def test_a_parent_that_does_not_exist_is_set_aside() -> None:
     rows, rejects = clean(PageParentData, *cells)
     assert [row.key[0] for row in rows] == [page.pk]
     assert [reject.reason for reject in rejects] == ["its object does not exist"]
+
+
+@pytest.mark.parametrize("text", [str(1 << 31), str(1 << 63), str(-(1 << 70)), "9" * 4000])
+def test_no_database_is_asked_for_a_number_that_it_cannot_hold(text: str) -> None:
+    page = a_page()
+    cells = [("testapp.Page", key, DAY, "views", 1) for key in (text, str(page.pk))]
+    rows, rejects = clean(PageParentData, *cells)
+    assert [row.key[0] for row in rows] == [page.pk]
+    assert [reject.reason for reject in rejects] == [NO_PARENT]
+
+
+@isolate_apps("trackable_tests.testapp")
+def test_the_key_of_a_parent_is_not_validated_as_in_a_form(django_assert_num_queries: Any) -> None:
+    class Profile(models.Model):
+        page = models.OneToOneField(Page, models.CASCADE, primary_key=True)
+
+        class Meta:
+            app_label = "testapp"
+
+    with django_assert_num_queries(0):
+        assert parent_key(models.SlugField(), "aé-b", "default") == "aé-b"
+        assert parent_key(Profile._meta.pk, "7", "default") == 7
+    with pytest.raises(Unfit, match="must be an integer"):
+        parent_key(Profile._meta.pk, "x", "default")
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999999", "0.001"])
+def test_a_decimal_that_the_column_cannot_hold_has_no_parent(text: str) -> None:
+    with pytest.raises((Unfit, ValidationError)):
+        parent_key(models.DecimalField(max_digits=5, decimal_places=2), text, "default")
+
+
+def test_an_object_id_is_held_to_its_length_and_range_alone() -> None:
+    assert object_key(models.SlugField(), "aé-b") == "aé-b"
+    assert object_key(models.URLField(), "no url") == "no url"
+    with pytest.raises(ValidationError, match="at most 3 characters"):
+        object_key(models.SlugField(max_length=3), "aé-b")
+    with pytest.raises(Unfit, match="blank"):
+        object_key(models.CharField(), "")
+
+
+def test_a_field_that_raises_anything_sets_aside() -> None:
+    class Odd(models.CharField):
+        def to_python(self, value: Any) -> Any:
+            raise AttributeError("odd")
+
+    with pytest.raises(Unfit, match="odd"):
+        object_key(Odd(), "x")
+
+
+def test_a_content_type_that_was_replaced_is_found_again() -> None:
+    old = ContentType.objects.get_for_model(Page).pk
+    ContentType.objects.filter(pk=old).delete()
+    rows, _ = clean(PageData, ("testapp.Page", "7", DAY, "views", 1))
+    assert rows[0].key[0] != old
+    assert ContentType.objects.filter(pk=rows[0].key[0], model="page").exists()
+
+
+@pytest.mark.parametrize("name", ["positive_small", "positive_big"])
+def test_decrements_that_are_too_much_together_bring_any_value_to_zero(name: str) -> None:
+    field = PageSizes._meta.get_field(name)
+    top = connection.ops.integer_field_range(field.get_internal_type())[1]
+    low = field_range(field)[0]
+    sent = Entry("testapp.Page", "7", "", name, 3 * low, 3)
+    cleaner = RowCleaner(PageSizes, "default")
+    [row] = cleaner.clean(aggregate([Batch("1" * 32, SIZES, (sent,))])[SIZES])
+    assert (row.amounts, cleaner.rejects) == ({name: max(3 * low, -top)}, [])
 
 
 @pytest.mark.parametrize("label", ["testapp.Nowhere", "nonsense", "a.b.c", "", "."])

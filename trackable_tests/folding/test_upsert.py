@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count, repeat
 from typing import Any
 
 import pytest
-from django.db import connection, models
+from django.contrib.contenttypes.models import ContentType
+from django.db import ProgrammingError, connection, models
+from django.test.utils import isolate_apps
+from django.utils import timezone
 
 from trackable import batches
 from trackable.counters import field_range
-from trackable.folding import upsert
+from trackable.folding import engine, upsert
 from trackable.folding.engine import fold
-from trackable.models import QuarantinedMessage
+from trackable.folding.rows import Row
+from trackable.models import QuarantinedMessage, TrackableData
 from trackable_tests.counting import DataClass, a_page, batch, counts, entry, reasons
 from trackable_tests.testapp.models import Page, PageData, PageParentTotals, PageSizes, PageTotals
 
@@ -160,6 +167,18 @@ def test_a_positive_counter_stops_at_zero(data_cls: DataClass, name: str) -> Non
 
 
 @both_ways
+@pytest.mark.parametrize("name", ["positive_small", "positive_big"])
+def test_valid_decrements_that_overflow_together_stop_at_zero(name: str) -> None:
+    one, other = a_page("one"), a_page("other")
+    low = field_range(PageSizes._meta.get_field(name))[0]
+    add(PageSizes, one, **{name: 1})
+    PageSizes.objects.update(**{name: top(PageSizes._meta.get_field(name))})
+    group = [batch(PageSizes, *(entry(page, name, low) for page in (one, other))) for _ in "123"]
+    fold("testapp.PageSizes", group)
+    assert (counts(PageSizes, name), reasons()) == ({one.pk: 0, other.pk: 0}, [])
+
+
+@both_ways
 def test_a_signed_counter_goes_below_zero() -> None:
     page = a_page()
     add(PageData, page, score=-5)
@@ -178,6 +197,73 @@ def test_a_bounded_counter_stops_at_zero_beside_one_that_grows() -> None:
     ]
     fold("testapp.PageData", [batch(PageData, *entries)])
     assert sorted(PageData.objects.values_list("views", "clicks")) == [(0, 7), (1, 0)]
+
+
+@pytest.fixture
+def odd_class() -> Iterator[DataClass]:
+    """A data class of PostgreSQL's: an array, and ids that differ in more than their case."""
+    from django.contrib.postgres.fields import ArrayField
+
+    with isolate_apps("trackable_tests.testapp"):
+
+        class Odd(TrackableData):
+            object_id = models.CharField(max_length=20, db_collation="blind")
+            views = models.PositiveIntegerField(default=0)
+            tags = ArrayField(models.CharField(max_length=5), default=lambda: ["x", "y"])
+            extra = models.JSONField(default=lambda: {"a": [1]})
+            seen = models.DateTimeField(auto_now_add=True)
+
+            class Meta:
+                app_label = "testapp"
+
+        with connection.schema_editor() as editor:
+            editor.execute(
+                "CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2',"
+                " deterministic = false)"
+            )
+            editor.create_model(Odd)
+        yield Odd
+
+
+def rows_of(*object_ids: str) -> list[Row]:
+    page_type = ContentType.objects.get_for_model(Page).pk
+    origin = ("testapp.Page", "", "")
+    return [Row((page_type, each), {"views": 1}, origin, {}) for each in object_ids]
+
+
+@pytest.mark.vendor("postgresql")
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_an_array_beside_the_counters_keeps_its_default(
+    odd_class: Any, is_constant: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With the same time in all rows one statement does, else each row is listed.
+    ticks = count() if not is_constant else repeat(0)
+    start = datetime(2026, 11, 21, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: start + timedelta(seconds=next(ticks)))
+    for _ in range(2):
+        upsert.add("default", odd_class, rows_of("a", "b"))
+    found = odd_class.objects.values_list("views", "tags", "extra")
+    assert list(found) == [(2, ["x", "y"], {"a": [1]})] * 2
+    assert (odd_class.objects.values("seen").distinct().count() == 1) is is_constant
+
+
+@pytest.mark.vendor("postgresql")
+def test_keys_that_only_the_database_finds_equal_are_added_up(odd_class: Any) -> None:
+    assert engine._add("default", odd_class, rows_of("Abc", "x", "aBC", "y", "abc")) == []
+    assert sorted(odd_class.objects.values_list("object_id", "views")) == [
+        ("Abc", 3),
+        ("x", 1),
+        ("y", 1),
+    ]
+
+
+def test_an_error_that_is_not_of_the_rows_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> None:
+        raise ProgrammingError("no such column")
+
+    monkeypatch.setattr(upsert, "add", fail)
+    with pytest.raises(ProgrammingError, match="no such column"):
+        add(PageTotals, a_page(), views=1)
 
 
 def test_an_error_undoes_all_rows_of_a_statement() -> None:
