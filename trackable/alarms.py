@@ -6,18 +6,22 @@ A file in the journal's folder stands for the outage, so that a restart does not
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from pathlib import Path
 from typing import Final
 
 from django.core.mail import mail_admins
 
-from trackable import conf
+from trackable import conf, notices
 
 logger = logging.getLogger(__name__)
 
 BROKER: Final = "broker"
 JOURNAL: Final = "journal"
+
+#: How long nobody must have met an outage for it to be over.
+QUIET_SECONDS: Final = 60.0
 
 
 def sound(directory: Path, outage: str, text: str) -> None:
@@ -30,28 +34,32 @@ def sound(directory: Path, outage: str, text: str) -> None:
         _mail(f"trackable: {outage} outage", text)
 
 
-def end(directory: Path, outage: str, *, quiet_seconds: float = 0.0) -> None:
-    """Log the end of an outage, if there was one and nobody has met it for so long."""
+def end(directory: Path, outage: str) -> None:
+    """Log the end of an outage, if there was one and nobody has met it for a minute.
+
+    So one that comes and goes is one outage.
+    """
     marker = _marker(directory, outage)
     try:
-        if time.time() - marker.stat().st_mtime < quiet_seconds:
+        if time.time() - marker.stat().st_mtime < QUIET_SECONDS:
             return
         marker.unlink()
-    except FileNotFoundError:
+    except OSError:
         return
     logger.warning("The %s outage is over.", outage)
 
 
 def _begin(directory: Path, outage: str) -> bool:
+    marker = _marker(directory, outage)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        marker = _marker(directory, outage)
         marker.touch(exist_ok=False)
     except FileExistsError:
         marker.touch()
         return False
-    except OSError as error:
-        logger.debug("No outage can be noted in %s: %s", directory, error)
+    except OSError:
+        # The journal itself cannot be written: then this process alone must remember.
+        return notices.is_news(str(marker))
     return True
 
 
@@ -60,6 +68,14 @@ def _marker(directory: Path, outage: str) -> Path:
 
 
 def _mail(subject: str, text: str) -> None:
+    """Mail in a thread of its own: a mail server that does not answer must hold up nothing."""
+    try:
+        threading.Thread(target=_send, args=(subject, text), daemon=True).start()
+    except RuntimeError as error:
+        logger.warning("ADMINS could not be mailed of: %s (%s)", subject, error)
+
+
+def _send(subject: str, text: str) -> None:
     try:
         mail_admins(subject, text)
     except Exception:

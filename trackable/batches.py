@@ -29,6 +29,8 @@ from trackable.journal.segments import ID_LENGTH, TIME_LENGTH
 
 VERSION: Final = 1
 MAX_MESSAGE_BYTES: Final = 64 << 20
+#: What is kept of a message that is no batch.
+MAX_KEPT_BYTES: Final = 1 << 20
 EXACT: Final = Context(prec=200)
 #: More than any sum of counters, and little enough to be added up and written in decimals.
 INTEGER_BOUND: Final = 10**100
@@ -83,7 +85,8 @@ class Malformed:
 
     @classmethod
     def of(cls, data_class: str, body: bytes, reason: str) -> Malformed:
-        return cls(sha256(body).hexdigest()[:ID_LENGTH], data_class, reason, body)
+        identity = sha256(body).hexdigest()[:ID_LENGTH]
+        return cls(identity, data_class, reason, body[:MAX_KEPT_BYTES])
 
 
 def batch_id(segment_id: str, data_class: str) -> str:

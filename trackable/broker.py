@@ -17,7 +17,7 @@ from django.apps import apps
 
 from trackable import batches, conf
 from trackable.batches import Batch, Malformed
-from trackable.exceptions import BadMessage, BrokerUnavailable
+from trackable.exceptions import BadMessage, BrokerRefused, BrokerUnavailable
 
 if TYPE_CHECKING:
     from kombu import Connection
@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE: Final = "application/json"
 #: The time after which a claim on Redis is another folder's; folding it twice counts it once.
 CLAIM_SECONDS: Final = 900
+BYTES_PER_ENTRY: Final = 50
+#: Past so many messages that kombu cannot read in one connection's life, something else is wrong.
+MAX_UNREADABLE: Final = 1000
 #: The queue of batches whose data class no longer exists: every fold drains it.
 UNKNOWN: Final = "unknown"
 
@@ -76,8 +79,10 @@ class Claim:
 
     @property
     def size(self) -> int:
-        """The number of its entries."""
-        return len(self.batch.entries) if isinstance(self.batch, Batch) else 0
+        """The number of its entries; what is no batch takes the room of as many as its bytes."""
+        if isinstance(self.batch, Malformed):
+            return len(self.batch.body) // BYTES_PER_ENTRY
+        return len(self.batch.entries)
 
     def ack(self) -> None:
         """Acknowledge it; to be called once its transaction is committed.
@@ -100,14 +105,15 @@ class Broker:
         self._connection: Connection | None = None
         self._channel: Any = None
         self._declared: set[str] = set()
+        self._unreadable = 0
 
     def publish(self, batch: Batch) -> None:
         """Publish a batch to its class's queue and wait until the broker has confirmed it."""
-        name = queue_name(batch.data_class)
+        name, body = queue_name(batch.data_class), batches.encode(batch)
         with self._errors():
             producer = self._producer(name)
             producer.publish(
-                batches.encode(batch),
+                body,
                 exchange="",
                 routing_key=name,
                 content_type=CONTENT_TYPE,
@@ -127,6 +133,9 @@ class Broker:
                 message = queue.get(no_ack=False)
             except (ValueError, LookupError, TypeError, RecursionError) as error:
                 # Not even a message of kombu's; taking it has removed it from the queue.
+                self._unreadable += 1
+                if self._unreadable > MAX_UNREADABLE:
+                    raise
                 text = f"{type(error).__name__}: {error}"
                 return Claim(Malformed.of(data_class, text.encode(), "no message of kombu's"))
         return None if message is None else Claim(_decode(data_class, message), message)
@@ -139,16 +148,7 @@ class Broker:
 
     def close(self) -> None:
         """Close the connection. Claims that are not acknowledged go back to their queues."""
-        connection, self._connection, self._channel = self._connection, None, None
-        self._declared.clear()
-        if connection is not None:
-            with suppress(Exception):
-                connection.collect(self.timeout_seconds)
-
-    def release(self) -> None:
-        """Close the connection in good order, so that open claims are given back at once."""
-        connection, self._connection, self._channel = self._connection, None, None
-        self._declared.clear()
+        connection = self._forget()
         if connection is not None:
             with suppress(Exception):
                 connection.release()
@@ -157,15 +157,26 @@ class Broker:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.release()
+        self.close()
+
+    def _forget(self) -> Connection | None:
+        connection, self._connection, self._channel = self._connection, None, None
+        self._declared.clear()
+        return connection
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            self.close()
-            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+            connection = self._forget()
+            if connection is None:
+                raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+            with suppress(Exception):
+                connection.collect(self.timeout_seconds)
+            is_refusal = isinstance(error, connection.channel_errors)
+            kind = BrokerRefused if is_refusal else BrokerUnavailable
+            raise kind(f"{type(error).__name__}: {error}") from error
 
     def _producer(self, name: str) -> Any:
         from kombu import Producer

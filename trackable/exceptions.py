@@ -45,5 +45,9 @@ class BrokerUnavailable(TrackableError):
     """The broker did not answer in time: the journal keeps what waits, and retries."""
 
 
+class BrokerRefused(BrokerUnavailable):
+    """The broker refuses a queue or a message: see its reason and TRACKABLE_QUEUE_ARGUMENTS."""
+
+
 class LedgerRefused(TrackableError):
     """The database did not keep a ledger entry: check its SQL mode and its warnings."""

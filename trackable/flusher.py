@@ -19,7 +19,7 @@ from typing import Any, Final
 from django.core.signals import request_finished
 from django.db import connections
 
-from trackable import alarms, broker, conf, shipping, spiders
+from trackable import alarms, broker, conf, notices, shipping, spiders
 from trackable.journal import segments, writer
 from trackable.journal.segments import SEALED, SHIPPED
 from trackable.journal.writer import Writer
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 ADOPT_INTERVAL_SECONDS: Final = 5.0
 SETTLE_INTERVAL_SECONDS: Final = 10.0
-#: How long no process must have dropped anything for an outage of the journal to be over.
-QUIET_SECONDS: Final = 60.0
 #: The age at which a segment is sealed doubles with every so many that wait: files stay few.
 SEGMENTS_PER_DOUBLING: Final = 64
 
@@ -53,24 +51,34 @@ class Flusher(threading.Thread):
         self.shipper.close()
 
     def turn(self) -> None:
-        """Do once whatever is due; an error is logged, and what it kept from being done waits."""
+        """Do whatever is due. What fails is logged, waits, and keeps nothing else from its turn."""
         self.last_turn = time.monotonic()
-        try:
-            seal_if_due(self.writer, self.interval_seconds)
-            if self._is_due("adopt", ADOPT_INTERVAL_SECONDS):
-                segments.adopt(self.writer.directory)
-                self._watch_room()
-            if broker.is_configured():
-                self._ship()
-            if conf.get("USER_AGENT_FILTERING"):
-                self._with_database(spiders.refresh_if_stale)
-        except Exception:
-            logger.exception("A turn of the flusher failed; what waits stays in the journal.")
+        for step in (self._seal, self._adopt, self._ship, self._settle, self._refresh):
+            try:
+                step()
+            except Exception as error:
+                if notices.is_news(f"{step.__name__}: {error!r}"):
+                    logger.exception("A turn of the flusher failed; what waits is in the journal.")
+
+    def _seal(self) -> None:
+        seal_if_due(self.writer, self.interval_seconds)
+
+    def _adopt(self) -> None:
+        if self._is_due("adopt", ADOPT_INTERVAL_SECONDS):
+            self._watch_room()
+            segments.adopt(self.writer.directory)
 
     def _ship(self) -> None:
-        self.shipper.ship()
+        if broker.is_configured():
+            self.shipper.ship()
+
+    def _settle(self) -> None:
         if self.shipper.lock.is_held and self._is_due("settle", SETTLE_INTERVAL_SECONDS):
             self._with_database(lambda: shipping.settle(self.writer.directory, time.time()))
+
+    def _refresh(self) -> None:
+        if conf.get("USER_AGENT_FILTERING"):
+            self._with_database(spiders.refresh_if_stale)
 
     def _watch_room(self) -> None:
         self.writer.measure()
@@ -79,7 +87,7 @@ class Flusher(threading.Thread):
             text = f"The journal {self.writer.directory} takes no more: {total} increments dropped."
             alarms.sound(self.writer.directory, alarms.JOURNAL, text)
         else:
-            alarms.end(self.writer.directory, alarms.JOURNAL, quiet_seconds=QUIET_SECONDS)
+            alarms.end(self.writer.directory, alarms.JOURNAL)
 
     @staticmethod
     def _with_database(action: Any) -> None:
@@ -105,15 +113,13 @@ class Flusher(threading.Thread):
 
 def seal_if_due(subject: Writer, interval_seconds: float) -> None:
     """Seal an open segment at its age; during an outage that age grows with what waits."""
-    if not subject.is_open:
-        return
-    waiting = len(segments.listing(subject.directory, SEALED, SHIPPED))
+    waiting = segments.count(subject.directory, SEALED, SHIPPED)
     if subject.is_due(interval_seconds * 2.0 ** (waiting / SEGMENTS_PER_DOUBLING)):
         subject.seal()
 
 
 _flusher: Flusher | None = None
-_lock = threading.Lock()
+_lock = threading.RLock()
 _inherited: list[Flusher | None] = []
 
 
@@ -149,12 +155,15 @@ def _exit_on_sigterm() -> None:
 def after_request(**_: Any) -> None:
     """Seal where the thread does not run, as in uWSGI without ``enable-threads``."""
     subject = writer.existing()
-    if subject is None or not subject.is_open or _flusher is None:
+    if subject is None or _flusher is None:
         return
     idle_seconds = time.monotonic() - _flusher.last_turn
     if idle_seconds > 2 * _flusher.interval_seconds:
         _flusher.last_turn = time.monotonic()
-        seal_if_due(subject, _flusher.interval_seconds)
+        try:
+            seal_if_due(subject, _flusher.interval_seconds)
+        except OSError as error:
+            segments.complain(subject.directory, error)
 
 
 def finish() -> None:
@@ -180,7 +189,7 @@ def _after_fork() -> None:
     global _flusher, _lock
     # Kept: when it is collected, py-amqp shuts down the socket that the parent still uses.
     _inherited.append(_flusher)
-    _flusher, _lock = None, threading.Lock()
+    _flusher, _lock = None, threading.RLock()
 
 
 def _at_exit() -> None:

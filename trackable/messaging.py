@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from trackable import conf, flusher, sites, spiders
+from trackable import conf, flusher, notices, sites, spiders
 from trackable.counters import Amount, CounterField, clean_amount, counters_of
 from trackable.diversion import receivers
 from trackable.exceptions import (
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from trackable.models import TrackableData
 
 logger = logging.getLogger(__name__)
-
-MAX_CAUSES: Final = 1000
-_logged_causes: set[str] = set()
 
 
 def send_increment_message(
@@ -102,8 +99,10 @@ class _Counter:
 
     def _object_id(self, obj: Model) -> str:
         value = getattr(obj, self.id_attribute)
+        key = obj._meta.pk
         # A default makes a key before there is a row; a key set by hand may name one.
-        if value is None or (obj._state.adding and obj._meta.pk.has_default()):
+        made = obj._state.adding and (key.has_default() or key.has_db_default())
+        if value is None or made:
             raise UnsavedObject(
                 f"This {self.parent} has no row yet: save it before counting on it."
             )
@@ -169,7 +168,7 @@ def _lookup(
     holder = _holder(model, data_cls)
     field = counters_of(data_cls)[field_name]
     target = data_cls.parent_target()
-    id_attribute = "pk" if target is None else target.attname
+    id_attribute = (target or holder._meta.pk).attname
     parent = holder._meta.concrete_model or holder
     return _Counter(data_cls._meta.label, parent._meta.label, id_attribute, data_cls.period, field)
 
@@ -213,6 +212,5 @@ def _cell(amount: Amount) -> int | float | str:
 
 def _log_once(error: Exception) -> None:
     cause = f"{type(error).__name__}: {error}"[:500]
-    if cause not in _logged_causes and len(_logged_causes) < MAX_CAUSES:
-        _logged_causes.add(cause)
+    if notices.is_news(cause):
         logger.error("An increment was not counted. %s", ascii(cause))

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from celery import Celery, Task, shared_task
 from celery.signals import beat_init, worker_process_shutdown
-from django.apps import apps
-from django.db import router
 
 from trackable import conf, flusher
 from trackable.diversion import receivers
@@ -19,7 +17,6 @@ from trackable.exceptions import BrokerUnavailable
 from trackable.folding import ledger
 from trackable.journal.locks import MachineLock
 from trackable.messaging import process_messages
-from trackable.models import LedgerEntry, TrackableData
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +60,12 @@ def CollectTrackingData() -> int:  # noqa: N802  # the name is a public interfac
     logged: what waits is folded by a later run.
     """
     lock = MachineLock(conf.journal_dir() / LOCK_NAME)
-    if not receivers and not lock.acquire():
+    if not receivers and _is_taken(lock):
         logger.info("Another process of this machine collects already.")
         return 0
     try:
         increments = process_messages()
-        prune_ledgers()
+        ledger.prune_all()
     except BrokerUnavailable as error:
         logger.error("Nothing was collected, the broker is away: %s", error)
         return 0
@@ -77,11 +74,12 @@ def CollectTrackingData() -> int:  # noqa: N802  # the name is a public interfac
     return increments
 
 
-def prune_ledgers() -> int:
-    """Prune the ledger in each database that counts; return the number of entries removed."""
-    counting = (LedgerEntry, TrackableData)
-    models = [model for model in apps.get_models() if issubclass(model, counting)]
-    return sum(ledger.prune(alias) for alias in sorted(set(map(router.db_for_write, models))))
+def _is_taken(lock: MachineLock) -> bool:
+    try:
+        return not lock.acquire()
+    except OSError as error:
+        logger.warning("Collecting without a lock, %s cannot be written: %s", lock.path, error)
+        return False
 
 
 def _on_beat_init(*, sender: Any, **_: Any) -> None:

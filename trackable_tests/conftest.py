@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connections
 
-from trackable import conf, spiders
+from trackable import alarms, conf, notices, spiders
 from trackable.journal import writer
 from trackable_tests import services, shared
 
@@ -91,6 +91,7 @@ def own_surroundings(settings: Any, tmp_path: Path) -> Iterator[None]:
     settings.TRACKABLE_FLUSH_THREAD = False
     conf.forget()
     spiders.forget()
+    notices.forget()
     yield
     writer.close()
     conf.forget()
@@ -147,6 +148,12 @@ def admins(settings: Any) -> None:
     """Give the site an administrator, in the form that this version of Django takes."""
     address = "admin@example.com"
     settings.ADMINS = [address] if django.VERSION >= (6, 0) else [("Admin", address)]
+
+
+@pytest.fixture
+def mails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have alarms mail in the test's own thread."""
+    monkeypatch.setattr(alarms, "_mail", alarms._send)
 
 
 @pytest.fixture

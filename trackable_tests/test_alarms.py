@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,13 @@ from trackable import alarms
 
 
 @pytest.fixture(autouse=True)
-def capture(admins: None, settings: Any) -> None:
+def capture(admins: None, mails_at_once: None, settings: Any) -> None:
     settings.TRACKABLE_CAPTURE_CONNECTION_ERRORS = True
+
+
+def pass_a_minute(directory: Path) -> None:
+    for marker in directory.glob("*.outage"):
+        os.utime(marker, (time.time() - 61, time.time() - 61))
 
 
 def test_an_outage_is_mailed_once(tmp_path: Path) -> None:
@@ -24,6 +32,7 @@ def test_an_outage_is_mailed_once(tmp_path: Path) -> None:
 
 def test_the_next_outage_is_mailed_again(tmp_path: Path) -> None:
     alarms.sound(tmp_path, alarms.BROKER, "away")
+    pass_a_minute(tmp_path)
     alarms.end(tmp_path, alarms.BROKER)
     alarms.sound(tmp_path, alarms.BROKER, "away")
     assert len(mail.outbox) == 2
@@ -46,7 +55,7 @@ def test_a_journal_that_is_full_is_mailed_in_any_case(tmp_path: Path, settings: 
 
 def test_an_outage_that_somebody_has_just_met_is_not_over(tmp_path: Path) -> None:
     alarms.sound(tmp_path, alarms.JOURNAL, "full")
-    alarms.end(tmp_path, alarms.JOURNAL, quiet_seconds=60)
+    alarms.end(tmp_path, alarms.JOURNAL)
     alarms.sound(tmp_path, alarms.JOURNAL, "full")
     assert len(mail.outbox) == 1
 
@@ -67,3 +76,20 @@ def test_a_mail_that_cannot_be_sent_is_logged(
     monkeypatch.setattr(alarms, "mail_admins", refuse)
     alarms.sound(tmp_path, alarms.BROKER, "away")
     assert "ADMINS could not be mailed" in caplog.text
+
+
+def test_where_nothing_can_be_written_an_outage_is_mailed_once_too(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for _ in range(3):
+        alarms.sound(tmp_path / "file" / "journal", alarms.JOURNAL, "full")
+    assert len(mail.outbox) == 1
+
+
+def test_a_mail_server_that_hangs_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    answered = threading.Event()
+    monkeypatch.setattr(alarms, "mail_admins", lambda *_: answered.wait())
+    alarms.sound(tmp_path, alarms.JOURNAL, "full")
+    answered.set()

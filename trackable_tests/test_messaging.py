@@ -16,7 +16,7 @@ import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from trackable import messaging, periods
+from trackable import notices, periods
 from trackable.exceptions import (
     BadAmount,
     BadTime,
@@ -45,7 +45,6 @@ NOON = datetime(2026, 11, 21, 12, 34, 56, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def ends(settings: Any) -> Iterator[None]:
-    messaging._logged_causes.clear()
     yield
     writer.close()
 
@@ -192,9 +191,9 @@ def test_what_a_visitor_sends_cannot_forge_a_line_of_the_log(
 
 def test_the_log_of_causes_is_bounded(page: Page, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    for number in range(messaging.MAX_CAUSES + 50):
+    for number in range(notices.MAX_CAUSES + 50):
         send_increment_message(None, page, f"field{number}")
-    assert len(messaging._logged_causes) == messaging.MAX_CAUSES
+    assert len(notices._said_at) == notices.MAX_CAUSES
 
 
 def test_whatever_goes_wrong_the_request_goes_on(

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from django.core import mail
 
 from trackable import alarms, batches, shipping
 from trackable.batches import Batch
-from trackable.exceptions import BrokerUnavailable
+from trackable.exceptions import BrokerRefused, BrokerUnavailable
 from trackable.folding.engine import fold
 from trackable.journal import lines, segments, writer
 from trackable.journal.segments import FOLDED, OPEN, SEALED, SHIPPED, Segment
+from trackable.models import LedgerEntry
 from trackable.shipping import Shipper
 
 LABEL = "testapp.PageTotals"
@@ -36,7 +38,7 @@ class FakeBroker:
             raise BrokerUnavailable("Connection refused")
         self.published.append(batch)
 
-    def release(self) -> None:
+    def close(self) -> None:
         pass
 
 
@@ -56,6 +58,11 @@ def shipper(directory: Path) -> Iterator[Shipper]:
 
 
 @pytest.fixture
+def mails(admins: None, mails_at_once: None) -> None:
+    """There is somebody to mail to."""
+
+
+@pytest.fixture
 def seal(directory: Path) -> Callable[..., Segment]:
     def sealed(*labels: str) -> Segment:
         segment, fd = segments.create(directory)
@@ -66,6 +73,11 @@ def seal(directory: Path) -> Callable[..., Segment]:
         return found
 
     return sealed
+
+
+def pass_a_minute(directory: Path) -> None:
+    for marker in directory.glob("*.outage"):
+        os.utime(marker, (time.time() - 61, time.time() - 61))
 
 
 def states(directory: Path) -> list[str]:
@@ -121,7 +133,12 @@ def test_attempts_become_rarer_and_resume(
 
 
 def test_an_outage_is_mailed_once_and_its_end_logged(
-    shipper: Shipper, seal: Any, settings: Any, admins: None, caplog: pytest.LogCaptureFixture
+    shipper: Shipper,
+    seal: Any,
+    settings: Any,
+    admins: None,
+    mails_at_once: None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings.TRACKABLE_CAPTURE_CONNECTION_ERRORS = True
     seal()
@@ -130,6 +147,7 @@ def test_an_outage_is_mailed_once_and_its_end_logged(
         shipper._next_attempt = 0.0
         shipper.ship()
     be_away(shipper, False)
+    pass_a_minute(shipper.directory)
     shipper._next_attempt = 0.0
     shipper.ship()
     assert len(mail.outbox) == 1
@@ -140,6 +158,7 @@ def test_an_outage_that_another_process_noticed_ends_too(
     shipper: Shipper, seal: Any, directory: Path
 ) -> None:
     alarms.sound(directory, alarms.BROKER, "away")
+    pass_a_minute(directory)
     shipper.ship()
     assert (directory / "broker.outage").exists()
     seal()
@@ -154,6 +173,49 @@ def test_one_process_of_the_machine_ships(shipper: Shipper, seal: Any, directory
     assert not shipper.ship()
     other.close()
     assert shipper.ship()
+
+
+def test_a_shipper_that_hangs_is_overtaken(shipper: Shipper, seal: Any, directory: Path) -> None:
+    seal()
+    stopped = Shipper(directory)
+    assert stopped.lock.acquire()
+    for segment in segments.listing(directory, SEALED):
+        os.utime(segment.path, (time.time() - 31, time.time() - 31))
+    assert shipper.ship()
+    assert states(directory) == [SHIPPED]
+    stopped.close()
+
+
+def test_a_segment_that_cannot_be_read_holds_up_no_other(
+    shipper: Shipper, seal: Any, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, free = seal(), seal()
+    real = Segment.read
+
+    def read(segment: Segment) -> bytes:
+        if segment.id == locked.id:
+            raise PermissionError(13, "Permission denied")
+        return real(segment)
+
+    monkeypatch.setattr(Segment, "read", read)
+    assert shipper.ship()
+    found = {segment.id: segment.state for segment in segments.listing(directory)}
+    assert found == {locked.id: SEALED, free.id: SHIPPED}
+
+
+def test_a_class_that_the_broker_refuses_holds_up_no_other(shipper: Shipper, seal: Any) -> None:
+    refused, accepted = seal("a.A"), seal("b.B")
+    publish = shipper._broker.publish
+
+    def refuse(batch: Batch) -> None:
+        if batch.data_class == "a.A":
+            raise BrokerRefused("PRECONDITION_FAILED")
+        publish(batch)
+
+    shipper._broker.publish = refuse  # type: ignore[method-assign]
+    shipper.ship()
+    found = {segment.id: segment.state for segment in segments.listing(shipper.directory)}
+    assert found == {refused.id: SEALED, accepted.id: SHIPPED}
 
 
 def test_shipping_stops_at_its_deadline(shipper: Shipper, seal: Any) -> None:
@@ -215,8 +277,6 @@ def test_a_folded_segment_is_removed_after_its_retention(directory: Path, seal: 
 
 @pytest.mark.django_db
 def test_a_segment_that_the_ledger_has_lost_is_sent_again(directory: Path, seal: Any) -> None:
-    from trackable.models import LedgerEntry
-
     folded(seal())
     shipping.settle(directory, time.time())
     LedgerEntry.objects.all().delete()
@@ -250,6 +310,30 @@ def test_retention_ends_early_where_the_journal_has_no_room(
     assert [(s.id, s.state) for s in segments.listing(directory)] == [(kept.id, SEALED)]
 
 
+@pytest.mark.django_db
+def test_what_waits_for_long_is_sent_again_ever_more_rarely(directory: Path, seal: Any) -> None:
+    segment = seal().become(SHIPPED)
+    sent, now = [], segment.created_at
+    for _ in range(7 * 24 * 4):
+        now += HOUR / 4
+        shipping.settle(directory, now)
+        for again in segments.listing(directory, SEALED):
+            sent.append((now - segment.created_at) / HOUR)
+            os.utime(again.become(SHIPPED).path, (now, now))  # type: ignore[union-attr]
+    assert sent[0] < 1.5
+    assert all(later >= 2 * earlier for earlier, later in pairwise(sent))
+    assert len(sent) == 8
+
+
+@pytest.mark.django_db
+def test_what_the_ledger_has_forgotten_by_age_is_not_sent_again(directory: Path, seal: Any) -> None:
+    folded(seal())
+    shipping.settle(directory, time.time())
+    LedgerEntry.objects.all().delete()
+    shipping.settle(directory, time.time() + 8 * 24 * HOUR)
+    assert states(directory) == []
+
+
 # flushing
 
 
@@ -264,7 +348,7 @@ def test_a_flush_waits_until_another_process_has_sealed(directory: Path) -> None
     os.write(fd, b"line\n")
 
     def oblige() -> None:
-        while not segments.seal_requests(directory):
+        while not segments.last_request(directory):
             time.sleep(0.001)
         segments.seal(segment, fd)
 

@@ -22,12 +22,13 @@ from django.utils import timezone
 
 from trackable import conf, tasks
 from trackable.exceptions import BrokerUnavailable
+from trackable.folding import ledger
 from trackable.journal import segments, writer
 from trackable.journal.locks import MachineLock
 from trackable.journal.segments import OPEN, SHIPPED
 from trackable.messaging import process_messages
 from trackable.models import LedgerEntry
-from trackable.tasks import NAME, CollectTrackingData, prune_ledgers
+from trackable.tasks import NAME, CollectTrackingData
 from trackable_tests.counting import a_page, emit, total
 from trackable_tests.testapp.models import PageData
 
@@ -134,7 +135,7 @@ def test_ledgers_of_all_databases_are_pruned(settings: Any) -> None:
     settings.TEST_DATABASE_OF = {"testapp.LinkData": "other"}
     old_entry("default")
     old_entry("other")
-    assert (prune_ledgers(), prune_ledgers()) == (2, 0)
+    assert (ledger.prune_all(), ledger.prune_all()) == (2, 0)
 
 
 class Project:

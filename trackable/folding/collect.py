@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.apps import apps
 
 from trackable import broker, conf, shipping
 from trackable.broker import UNKNOWN, Broker, Claim
 from trackable.diversion import receivers
+from trackable.exceptions import BrokerRefused
+from trackable.folding import ledger
 from trackable.folding.engine import FoldReport, fold
 from trackable.journal import segments
 from trackable.journal.segments import SEALED, SHIPPED
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
+
+LEAST_DEPTH: Final = 1000
 
 
 def collect(
@@ -62,16 +66,35 @@ def _collect_waiting(
     if broker.is_configured():
         shipping.ship_until(directory, time.monotonic() + patience_seconds)
         with Broker() as source:
-            collector.fold_all(_from_broker(source, labels), max_batches)
+            collector.fold_all(_from_broker(source, labels, collector.failed), max_batches)
     else:
         collector.fold_all(_from_journal(directory, labels), max_batches)
     shipping.settle(directory, time.time())
+    ledger.prune_hourly()
 
 
-def _from_broker(source: Broker, labels: list[str] | None) -> Iterator[Claim]:
-    for label in labels or _all_labels():
-        while (claim := source.claim(label)) is not None:
+def _from_broker(
+    source: Broker, labels: list[str] | None, failed: Container[str]
+) -> Iterator[Claim]:
+    """Yield what waited in the queues when it was asked for, so that none starves another."""
+    for label, waiting in _depths(source, labels or _all_labels()):
+        for _ in range(waiting):
+            claim = source.claim(label) if label not in failed else None
+            if claim is None:
+                break
             yield claim
+
+
+def _depths(source: Broker, labels: Iterable[str]) -> list[tuple[str, int]]:
+    """Ask for every queue before a claim is made: a refusal costs the connection, and claims."""
+    found = []
+    for label in labels:
+        try:
+            # Some of kombu's transports cannot tell, and say 0.
+            found.append((label, max(source.depth(label), LEAST_DEPTH)))
+        except BrokerRefused as error:
+            logger.error("The broker refuses the queue of %s: %s", label, error)
+    return found
 
 
 def _all_labels() -> Iterable[str]:
@@ -83,7 +106,7 @@ def _all_labels() -> Iterable[str]:
 
 def _from_journal(directory: Path, labels: list[str] | None) -> Iterator[Claim]:
     for segment in segments.listing(directory, SEALED, SHIPPED):
-        for batch in shipping.read(segment):
+        for batch in shipping.read(segment) or ():
             if labels is None or batch.data_class in labels:
                 yield Claim(batch)
 
@@ -95,7 +118,8 @@ class _Collector:
         self.report = FoldReport()
         self._progress = progress
         self._max_entries = int(conf.get("FOLD_MAX_ENTRIES"))
-        self._errors: dict[str, Exception] = {}
+        #: the data classes that could not be folded, and why
+        self.failed: dict[str, Exception] = {}
 
     def fold_all(self, claims: Iterator[Claim], max_batches: int | None) -> None:
         """Fold the claims, or so many of them that were not folded before."""
@@ -120,13 +144,13 @@ class _Collector:
         for claim in taken:
             groups[claim.batch.data_class].append(claim)
         for label, claims in groups.items():
-            if label in self._errors:
+            if label in self.failed:
                 continue
             try:
                 self.report += fold(label, [claim.batch for claim in claims])
             except Exception as error:
                 logger.exception("%s could not be folded; its batches wait.", ascii(label))
-                self._errors[label] = error
+                self.failed[label] = error
                 continue
             for claim in claims:
                 claim.ack()
@@ -134,5 +158,5 @@ class _Collector:
                 self._progress(self.report)
 
     def raise_error(self) -> None:
-        for error in self._errors.values():
+        for error in self.failed.values():
             raise error

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
 from django.apps import apps
-from django.db import router
+from django.db import Error, router
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from trackable import conf
 from trackable.batches import Batch, Malformed
 from trackable.exceptions import LedgerRefused
 from trackable.folding.chunks import chunked
 from trackable.folding.quarantine import MAX_LABEL_LENGTH, MAX_NUMBER, printable
-from trackable.models import LedgerEntry
+from trackable.models import LedgerEntry, TrackableData
+
+logger = logging.getLogger(__name__)
 
 CHUNK_SIZE: Final = 500
 #: Entries outlive the horizon by this, so that clocks may differ.
 PRUNING_MARGIN: Final = timedelta(days=1)
+PRUNING_INTERVAL_SECONDS: Final = 3600.0
 
 
 def alias_of(data_class: str) -> str:
@@ -33,7 +38,7 @@ def alias_of(data_class: str) -> str:
     return router.db_for_write(model)
 
 
-def claim(alias: str, group: Sequence[Batch | Malformed], now: datetime) -> set[str]:
+def claim(alias: str, group: Sequence[Batch | Malformed]) -> set[str]:
     """Enter batches and return the ids of those that were not there before.
 
     Raises ``LedgerRefused`` if the database takes an id in silence and does not keep it.
@@ -42,7 +47,7 @@ def claim(alias: str, group: Sequence[Batch | Malformed], now: datetime) -> set[
     sorted, so that two never wait for each other.
     """
     fold_id = uuid4().hex
-    entries = {item.id: _entry(item, fold_id, now) for item in group}
+    entries = {item.id: _entry(item, fold_id) for item in group}
     manager = LedgerEntry._base_manager.using(alias)
     ordered = [entries[identity] for identity in sorted(entries)]
     manager.bulk_create(ordered, ignore_conflicts=True, batch_size=CHUNK_SIZE)
@@ -60,9 +65,9 @@ def _check(alias: str, ids: set[str]) -> None:
         )
 
 
-def _entry(item: Batch | Malformed, fold_id: str, now: datetime) -> LedgerEntry:
+def _entry(item: Batch | Malformed, fold_id: str) -> LedgerEntry:
     label = printable(item.data_class, MAX_LABEL_LENGTH)
-    entry = LedgerEntry(batch_id=item.id, fold_id=fold_id, data_class=label, folded_at=now)
+    entry = LedgerEntry(batch_id=item.id, fold_id=fold_id, data_class=label, folded_at=Now())
     if isinstance(item, Batch):
         entry.increments = min(item.hits, MAX_NUMBER)
         entry.filtered, entry.dropped = item.filtered, item.dropped
@@ -93,6 +98,28 @@ def is_past_horizon(batch: Batch, now: datetime) -> bool:
 
 def prune(alias: str) -> int:
     """Forget what is older than the horizon; return the number of entries removed."""
-    before = timezone.now() - horizon() - PRUNING_MARGIN
+    # By the clock that dated the entries: one that is ahead here would forget too much.
+    before = Now() - (horizon() + PRUNING_MARGIN)
     old = LedgerEntry._base_manager.using(alias).filter(folded_at__lt=before)
     return old._raw_delete(alias)
+
+
+def prune_all() -> int:
+    """Prune the ledger in each database that counts; return the number of entries removed."""
+    counting = (LedgerEntry, TrackableData)
+    models = [model for model in apps.get_models() if issubclass(model, counting)]
+    return sum(prune(alias) for alias in sorted(set(map(router.db_for_write, models))))
+
+
+def prune_hourly() -> None:
+    """Prune in every database, if this process has not done so within the hour."""
+    global _pruned_at
+    if time.monotonic() - _pruned_at >= PRUNING_INTERVAL_SECONDS:
+        _pruned_at = time.monotonic()
+        try:
+            prune_all()
+        except Error as error:
+            logger.warning("The ledger is not pruned this time: %s", error)
+
+
+_pruned_at = -PRUNING_INTERVAL_SECONDS

@@ -28,9 +28,14 @@ class MachineLock:
             return True
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, segments.FILE_MODE)
-        if not segments.lock(fd):
+        try:
+            if not segments.lock(fd):
+                os.close(fd)
+                return False
+            segments.share(fd, self.path.parent)
+        except OSError:
             os.close(fd)
-            return False
+            raise
         self._fd = fd
         _held.add(self)
         return True

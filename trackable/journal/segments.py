@@ -15,6 +15,7 @@ import fcntl
 import logging
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from trackable import conf
+from trackable import conf, notices
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ SHIPPED: Final = ".shipped"
 FOLDED: Final = ".folded"
 STATES: Final = (OPEN, SEALED, SHIPPED, FOLDED)
 
-#: grows by a byte with each request
-SEAL_REQUEST: Final = "seal-requests"
+#: its modification time is that of the last request
+SEAL_REQUEST: Final = "seal-request"
 
 #: less the umask: processes of one group may share a journal
 FILE_MODE: Final = 0o660
@@ -85,6 +86,9 @@ class Segment:
             os.rename(self.path, changed.path)
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            complain(self.path, error)
+            return None
         return changed
 
     def remove(self) -> None:
@@ -104,7 +108,18 @@ def listing(directory: Path, *states: str) -> list[Segment]:
         names = os.listdir(directory)
     except FileNotFoundError:
         return []
+    except OSError as error:
+        complain(directory, error)
+        return []
     return sorted(_segments(directory, names, states or STATES))
+
+
+def count(directory: Path, *states: str) -> int:
+    """Return the number of segments in these states."""
+    try:
+        return sum(name.endswith(states) for name in os.listdir(directory))
+    except OSError:
+        return 0
 
 
 def _segments(directory: Path, names: list[str], states: tuple[str, ...]) -> Iterator[Segment]:
@@ -114,7 +129,7 @@ def _segments(directory: Path, names: list[str], states: tuple[str, ...]) -> Ite
             yield Segment(stem, dot + state, directory)
 
 
-def read(directory: Path, segment_id: str) -> bytes:
+def content_of(directory: Path, segment_id: str) -> bytes:
     """Return the content of a segment that is no longer open, in whichever state it is.
 
     Raises ``FileNotFoundError`` if it has been removed.
@@ -135,10 +150,32 @@ def create(directory: Path) -> tuple[Segment, int]:
         segment = Segment(new_id(), OPEN, directory)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         fd = os.open(segment.path, flags, FILE_MODE)
-        # Somebody may have adopted it between its creation and its locking: then try again.
-        if lock(fd) and is_at(fd, segment.path):
-            return segment, fd
+        try:
+            share(fd, directory)
+            # Somebody may have adopted it between its creation and its locking: try again.
+            if lock(fd) and is_at(fd, segment.path):
+                return segment, fd
+        except OSError:
+            segment.remove()
+            os.close(fd)
+            raise
         os.close(fd)
+
+
+def share(fd: int, directory: Path) -> None:
+    """Give a new file to those who share its directory, also where root makes it."""
+    owner = os.stat(directory)
+    if os.geteuid() == 0:
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    os.fchmod(fd, stat.S_IRUSR | stat.S_IWUSR | (owner.st_mode & (stat.S_IRGRP | stat.S_IWGRP)))
+
+
+def complain(path: Path, error: OSError) -> None:
+    """Say, once an hour, that a file is passed over, and what to do about it."""
+    if notices.is_news(f"{path}: {error}"):
+        is_foreign = isinstance(error, PermissionError)
+        cure = ": let all processes of the journal run as one user or group" if is_foreign else ""
+        logger.error("%s is passed over (%s)%s.", path, error.strerror, cure)
 
 
 def seal(segment: Segment, fd: int) -> Segment | None:
@@ -168,27 +205,38 @@ def _adopt(orphan: Segment) -> Segment | None:
         fd = os.open(orphan.path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    except PermissionError:
-        logger.warning("%s is another user's: run all processes as one user.", orphan.path)
+    except PermissionError as error:
+        complain(orphan.path, error)
         return None
-    if lock(fd) and is_at(fd, orphan.path):
-        return seal(orphan, fd)
-    os.close(fd)
-    return None
+    try:
+        if not (lock(fd) and is_at(fd, orphan.path)):
+            os.close(fd)
+            return None
+    except OSError:
+        os.close(fd)
+        raise
+    return seal(orphan, fd)
 
 
 def request_seal(directory: Path) -> None:
     """Ask every process that appends in this directory to seal what it has, at its next look."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / SEAL_REQUEST, "ab") as marker:
-        marker.write(b".")
-
-
-def seal_requests(directory: Path) -> int:
-    """Return a number that is another one after each ``request_seal``."""
+    marker = directory / SEAL_REQUEST
     try:
-        return (directory / SEAL_REQUEST).stat().st_size
-    except FileNotFoundError:
+        fd = os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            os.utime(fd)
+            share(fd, directory)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        complain(marker, error)
+
+
+def last_request(directory: Path) -> int:
+    """Return the time of the last ``request_seal``; only good for comparing with itself."""
+    try:
+        return (directory / SEAL_REQUEST).stat().st_mtime_ns
+    except OSError:
         return 0
 
 

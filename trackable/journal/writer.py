@@ -7,8 +7,9 @@ import os
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.signals import setting_changed
 
@@ -17,6 +18,10 @@ from trackable.journal import lines, segments
 from trackable.journal.segments import Segment
 
 logger = logging.getLogger(__name__)
+
+#: How long to wait before the next look at a journal that is full or cannot be opened.
+PAUSE_SECONDS: Final = 1.0
+MAX_RETIRED: Final = 8
 
 
 class Writer:
@@ -33,13 +38,19 @@ class Writer:
         self.dropped: Counter[str] = Counter()
         # Reentrant, because a signal handler may emit in the middle of an emit.
         self._lock = threading.RLock()
+        # Held while a segment is sealed, and never by an emit, which must not wait for a disk.
+        self._sealing = threading.RLock()
         self._segment: Segment | None = None
         self._fd = -1
+        #: segments that are full or torn, to be sealed, with their file descriptors
+        self._retired: list[tuple[Segment, int]] = []
+        self._failure = ""
+        self._failed_at = 0.0
         self._size_bytes = 0
         self._room_bytes = 0
         self._measured_at = 0.0
         self._opened_at = 0.0
-        self._requests_seen = 0
+        self._request_seen = 0
         self._max_segment_bytes = int(conf.get("JOURNAL_SEGMENT_BYTES"))
         self._sync = conf.fsync_policy() == "always"
 
@@ -49,10 +60,10 @@ class Writer:
 
     def is_due(self, age_seconds: float) -> bool:
         """Tell whether the open segment has that age, or somebody asked to have it sealed."""
-        if not self.is_open:
-            return False
+        if self._retired or not self.is_open:
+            return bool(self._retired)
         old = time.monotonic() - self._opened_at >= age_seconds
-        return old or segments.seal_requests(self.directory) != self._requests_seen
+        return old or segments.last_request(self.directory) != self._request_seen
 
     def append(self, data_class: str, line: bytes) -> bool:
         """Append a line; its return is the acknowledgement.
@@ -74,35 +85,56 @@ class Writer:
             self._refuse(data_class, "the journal is full (TRACKABLE_JOURNAL_MAX_BYTES)")
             return False
         self._write(line)
+        # It is in: from here on nothing changes the answer but a sync that was asked for.
+        is_taken = not self._sync or self._is_synced()
         if self.dropped:
             self._write_tallies()
         if self._size_bytes >= self._max_segment_bytes:
-            self._seal()
-        return True
+            self._retire()
+        return is_taken
 
     def _open(self) -> None:
-        self._segment, self._fd = segments.create(self.directory)
+        if self._failure and time.monotonic() - self._failed_at < PAUSE_SECONDS:
+            raise OSError(self._failure)
+        try:
+            self._segment, self._fd = segments.create(self.directory)
+        except OSError as error:
+            self._failure, self._failed_at = str(error), time.monotonic()
+            raise
+        self._failure = ""
         self._size_bytes = 0
         self._opened_at = time.monotonic()
-        self._requests_seen = segments.seal_requests(self.directory)
-        self._measure()
+        self._request_seen = segments.last_request(self.directory)
+        if not self._measured_at:
+            self.measure()
 
     def _write(self, line: bytes) -> None:
         written = os.write(self._fd, line)
         if written != len(line):
             # A torn line must stay the last one, or it would spoil the next.
-            self._seal()
+            self._retire()
             raise OSError(f"only {written} of {len(line)} bytes were written: is the disk full?")
-        if self._sync:
-            os.fsync(self._fd)
         self._size_bytes += written
         self._room_bytes -= written
 
+    def _is_synced(self) -> bool:
+        try:
+            os.fsync(self._fd)
+        except OSError:
+            logger.exception("An increment is written but not synced; it may be counted or not.")
+            return False
+        return True
+
     def _write_tallies(self) -> None:
-        dropped, self.dropped = self.dropped, Counter()
-        for data_class, number in dropped.items():
-            self._write(lines.encode(data_class, "dropped", number))
-        logger.warning("The journal takes increments again; %d were dropped.", dropped.total())
+        number = self.dropped.total()
+        try:
+            for data_class in list(self.dropped):
+                self._write(lines.encode(data_class, "dropped", self.dropped[data_class]))
+                del self.dropped[data_class]
+        except OSError as error:
+            logger.warning("Not all tallies of dropped increments were written: %s", error)
+            return
+        logger.warning("The journal takes increments again; %d were dropped.", number)
 
     def _refuse(self, data_class: str, reason: str) -> None:
         if not self.dropped:
@@ -111,40 +143,54 @@ class Writer:
 
     def measure(self) -> None:
         """Find out how much the journal may still grow; other processes share that room."""
-        with self._lock:
-            self._measure()
+        room = int(conf.get("JOURNAL_MAX_BYTES")) - segments.size_bytes(self.directory)
+        self._room_bytes, self._measured_at = room, time.monotonic()
 
     def _finds_room(self, size_bytes: int) -> bool:
         """Look again, at most once a second, whether a full journal has been emptied."""
-        if time.monotonic() - self._measured_at >= 1:
-            self._measure()
+        if time.monotonic() - self._measured_at >= PAUSE_SECONDS:
+            self.measure()
         return self._room_bytes >= size_bytes
 
-    def _measure(self) -> None:
-        self._measured_at = time.monotonic()
-        self._room_bytes = int(conf.get("JOURNAL_MAX_BYTES")) - segments.size_bytes(self.directory)
+    def _retire(self) -> None:
+        """Append no more to the open segment. Sealing it may take the disk some time."""
+        if self._segment is not None:
+            self._retired.append((self._segment, self._fd))
+            self._segment, self._fd = None, -1
+        if len(self._retired) > MAX_RETIRED:
+            # No thread does it: better slow than out of descriptors.
+            with suppress(OSError):
+                self._seal_retired()
 
-    def seal(self) -> Segment | None:
-        """Seal the open segment, if there is one with lines in it."""
+    def seal(self) -> None:
+        """Seal what was appended so far. Emits go on meanwhile, in another segment.
+
+        Raises ``OSError`` if the disk does; the segment is then adopted later.
+        """
         with self._lock:
-            return self._seal()
+            self._retire()
+        self._seal_retired()
 
-    def _seal(self) -> Segment | None:
-        if self._segment is None:
-            return None
-        segment, fd = self._segment, self._fd
-        self._segment, self._fd = None, -1
-        return segments.seal(segment, fd)
+    def _seal_retired(self) -> None:
+        with self._sealing:
+            while self._retired:
+                segment, fd = self._retired[0]
+                try:
+                    segments.seal(segment, fd)
+                finally:
+                    del self._retired[0]
 
     def abandon(self) -> None:
-        """Close an inherited segment without sealing it: it is the parent's."""
-        fd, self._fd, self._segment = self._fd, -1, None
-        if fd >= 0:
-            os.close(fd)
+        """Close inherited segments without sealing them: they are the parent's."""
+        fds = [self._fd, *(fd for _, fd in self._retired)]
+        self._fd, self._segment, self._retired = -1, None, []
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
 
 
 _current: Writer | None = None
-_creation = threading.Lock()
+_creation = threading.RLock()
 
 
 def current() -> Writer:
@@ -194,7 +240,7 @@ def _abandon() -> None:
 def _after_fork() -> None:
     """Drop what the parent left here: its lock may be held by a thread we do not have."""
     global _creation
-    _creation = threading.Lock()
+    _creation = threading.RLock()
     _abandon()
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def claim(*group: Batch | Malformed) -> set[str]:
-    return ledger.claim("default", group, timezone.now())
+    return ledger.claim("default", group)
 
 
 def test_an_id_is_claimed_once() -> None:
@@ -73,7 +73,8 @@ def test_it_is_pruned_past_the_horizon(settings: Any) -> None:
     kept, forgotten = batch(PageData), batch(PageData)
     margin = ledger.PRUNING_MARGIN + timedelta(hours=1)
     for item, age in ((kept, margin - timedelta(minutes=1)), (forgotten, margin * 2)):
-        ledger.claim("default", [item], timezone.now() - age)
+        claim(item)
+        LedgerEntry.objects.filter(pk=item.id).update(folded_at=timezone.now() - age)
     assert ledger.prune("default") == 1
     assert ledger.shows("default", {kept.id, forgotten.id}) == {kept.id}
 

@@ -53,11 +53,57 @@ def test_a_segment_that_is_full_is_sealed_and_the_next_one_opened(
 ) -> None:
     settings.TRACKABLE_JOURNAL_SEGMENT_BYTES = len(LINE) * 10
     emit(25)
-    assert [s.size_bytes() for s in segments.listing(directory)] == [
-        len(LINE) * 10,
-        len(LINE) * 10,
-        len(LINE) * 5,
-    ]
+    sizes = sorted(s.size_bytes() // len(LINE) for s in segments.listing(directory))
+    assert sizes == [5, 10, 10]
+    assert sealed_content(directory) == LINE * 25
+
+
+def test_no_emit_waits_for_a_disk_that_seals(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncing, synced = threading.Event(), threading.Event()
+
+    def sync(_: int) -> None:
+        syncing.set()
+        synced.wait()
+
+    monkeypatch.setattr(os, "fsync", sync)
+    emit()
+    thread = threading.Thread(target=writer.seal)
+    thread.start()
+    syncing.wait()
+    assert emit(5) == [True] * 5
+    synced.set()
+    thread.join()
+
+
+def test_a_directory_that_fails_is_not_asked_at_every_emit(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+
+    def fail(path: Path) -> Any:
+        calls.append(path)
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(segments, "create", fail)
+    assert emit(20) == [False] * 20
+    assert len(calls) == 1
+
+
+def test_a_failure_after_the_write_does_not_change_the_answer(
+    directory: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TRACKABLE_JOURNAL_SEGMENT_BYTES = 1
+
+    def fail(*_: Any) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(segments, "seal", fail)
+        assert emit(writer.MAX_RETIRED * 3) == [True] * (writer.MAX_RETIRED * 3)
+        assert not writer.current().dropped
+        writer.current()._retired.clear()
 
 
 def test_a_forked_child_has_a_segment_of_its_own(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from django.core.management.base import BaseCommand, CommandError
 from trackable import broker, conf, shipping
 from trackable.journal import segments
 from trackable.journal.segments import OPEN, SEALED, SHIPPED
-from trackable.shipping import Shipper
 
 
 class Command(BaseCommand):
@@ -30,38 +30,31 @@ class Command(BaseCommand):
             )
             return
         try:
-            shipped, is_shipper = ship(directory)
+            directory.mkdir(parents=True, exist_ok=True)
+            os.listdir(directory)
         except OSError as error:
             raise CommandError(
                 f"The journal in {directory} cannot be used ({error}): see to its folder."
             ) from error
-        waiting = len(segments.listing(directory, SEALED))
+        shipped, waiting = ship(directory)
         if verbosity:
             self.stdout.write(describe(directory, shipped))
         if waiting:
-            raise CommandError(explain(waiting, is_shipper))
+            raise CommandError(
+                f"{waiting} segments still wait: the broker does not answer, here or for the"
+                " process that ships for this machine. Start it, or correct"
+                " TRACKABLE_BROKER_URL, and run this again."
+            )
 
 
-def ship(directory: Path) -> tuple[int, bool]:
-    """Ship what can be shipped; return the number of segments, and whether it was done here.
-
-    Where another process is the machine's shipper, waits for that one as a fold would.
-    """
-    wait_seconds = 2 * float(conf.get("FLUSH_INTERVAL")) + 1
-    shipping.flush(directory, wait_seconds=wait_seconds)
-    before = waiting = {segment.id for segment in segments.listing(directory, SEALED)}
-    shipper = Shipper(directory)
-    deadline = time.monotonic() + wait_seconds
-    try:
-        while not shipper.ship() and waiting and time.monotonic() < deadline:
-            if shipper.lock.is_held:
-                break
-            time.sleep(shipping.POLL_SECONDS)
-            waiting = {segment.id for segment in segments.listing(directory, SEALED)}
-        after = {segment.id for segment in segments.listing(directory, SEALED)}
-        return len(before - after), shipper.lock.is_held
-    finally:
-        shipper.close()
+def ship(directory: Path) -> tuple[int, int]:
+    """Ship what can be shipped; return the numbers of segments shipped and waiting."""
+    patience_seconds = 2 * float(conf.get("FLUSH_INTERVAL")) + 1
+    shipping.flush(directory, wait_seconds=patience_seconds)
+    before = {segment.id for segment in segments.listing(directory, SEALED)}
+    shipping.ship_until(directory, time.monotonic() + patience_seconds)
+    after = {segment.id for segment in segments.listing(directory, SEALED)}
+    return len(before - after), len(after)
 
 
 def describe(directory: Path, shipped: int) -> str:
@@ -69,16 +62,3 @@ def describe(directory: Path, shipped: int) -> str:
     waiting = len(segments.listing(directory, OPEN, SEALED))
     unfolded = len(segments.listing(directory, SHIPPED))
     return f"Shipped {shipped} segments; {waiting} wait for the broker, {unfolded} for their fold."
-
-
-def explain(waiting: int, is_shipper: bool) -> str:
-    """Return why segments still wait, and the cure."""
-    if is_shipper:
-        return (
-            f"The broker does not answer; {waiting} segments wait. Start it, or correct"
-            " TRACKABLE_BROKER_URL, and run this again."
-        )
-    return (
-        f"Another process ships for this machine, and {waiting} segments still wait: see in its"
-        " log whether the broker answers, and run this again."
-    )
