@@ -10,7 +10,7 @@ PYTEST = $(PYTHON_IN) -W error -m pytest -n $(WORKERS) $(ARGS)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-unit test-services test-postgresql test-mariadb matrix lint format \
-	types docs package migrations spiders-fixture clean
+	types docs package migrations bench spiders-fixture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ migrations: $(VENV)/.has-lint $(VENV)/.has-test ## write the migrations of track
 	$(PYTHON_IN) manage.py makemigrations demo
 	@$(PYTHON_IN) -m ruff check --quiet --fix trackable/migrations trackable_tests/testapp/migrations trackable_tests/demo/migrations
 	@$(PYTHON_IN) -m ruff format --quiet trackable/migrations trackable_tests/testapp/migrations trackable_tests/demo/migrations
+
+bench: $(VENV)/.has-test ## measure an emit beside the floor and an F() update, on SQLite
+	$(PYTHON_IN) -m benchmarks.emit
 
 spiders-fixture: $(VENV)/.has-test ## write the fixture of user agents not to count
 	$(PYTHON_IN) fixtures/make_spiders.py
