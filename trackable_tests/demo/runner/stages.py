@@ -113,14 +113,13 @@ def conclude(errors: list[str], what: str) -> bool:
 
 def keep_open(server: Server, password: str) -> None:
     """Show where the site is, and fold what its visitors do until the program is ended."""
-    show(
-        [
-            f"The site:  {server.url}",
-            f"Its admin: {server.url}admin/   user {database.ADMIN}, password {password}",
-            f"What you look at is counted within {FOLD_INTERVAL_SECONDS} s. Ctrl-C ends it.",
-        ]
-    )
+    lines = [
+        f"The site:  {server.url}",
+        f"Its admin: {server.url}admin/   user {database.ADMIN}, password {password}",
+        f"What you look at is counted within {FOLD_INTERVAL_SECONDS} s. Ctrl-C ends it.",
+    ]
     with suppress(Ended):
+        show(lines)
         while True:
             time.sleep(FOLD_INTERVAL_SECONDS)
             server.check()
