@@ -92,4 +92,5 @@ def test_a_mail_server_that_hangs_holds_up_nothing(
     answered = threading.Event()
     monkeypatch.setattr(alarms, "mail_admins", lambda *_: answered.wait())
     alarms.sound(tmp_path, alarms.JOURNAL, "full")
+    assert not answered.is_set()
     answered.set()
