@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from django.apps import apps
@@ -27,6 +27,13 @@ CHUNK_SIZE: Final = 500
 #: Entries outlive the horizon by this, so that clocks may differ.
 PRUNING_MARGIN: Final = timedelta(days=1)
 PRUNING_INTERVAL_SECONDS: Final = 3600.0
+
+
+class DatabaseNow(Now):
+    """The database's clock. MySQL's ``CURRENT_TIMESTAMP`` has its session's zone, not UTC."""
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
 
 def alias_of(data_class: str) -> str:
@@ -67,7 +74,9 @@ def _check(alias: str, ids: set[str]) -> None:
 
 def _entry(item: Batch | Malformed, fold_id: str) -> LedgerEntry:
     label = printable(item.data_class, MAX_LABEL_LENGTH)
-    entry = LedgerEntry(batch_id=item.id, fold_id=fold_id, data_class=label, folded_at=Now())
+    entry = LedgerEntry(
+        batch_id=item.id, fold_id=fold_id, data_class=label, folded_at=DatabaseNow()
+    )
     if isinstance(item, Batch):
         entry.increments = min(item.hits, MAX_NUMBER)
         entry.filtered, entry.dropped = item.filtered, item.dropped
@@ -99,7 +108,7 @@ def is_past_horizon(batch: Batch, now: datetime) -> bool:
 def prune(alias: str) -> int:
     """Forget what is older than the horizon; return the number of entries removed."""
     # By the clock that dated the entries: one that is ahead here would forget too much.
-    before = Now() - (horizon() + PRUNING_MARGIN)
+    before = DatabaseNow() - (horizon() + PRUNING_MARGIN)
     old = LedgerEntry._base_manager.using(alias).filter(folded_at__lt=before)
     return old._raw_delete(alias)
 

@@ -68,6 +68,20 @@ def test_it_shows_what_was_claimed() -> None:
     assert ledger.shows("default", set()) == set()
 
 
+@pytest.mark.vendor("mariadb", "postgresql")
+def test_entries_are_dated_right_whatever_the_zone_of_the_session() -> None:
+    zone = {"postgresql": "TIME ZONE 'Asia/Karachi'"}.get(connection.vendor, "time_zone = '+05:00'")
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET {zone}")
+    claim(one := batch(PageData))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET TIME ZONE 'UTC'" if zone.startswith("TIME") else "SET time_zone = 'SYSTEM'"
+        )
+    age = timezone.now() - LedgerEntry.objects.get(pk=one.id).folded_at
+    assert abs(age) < timedelta(hours=1)
+
+
 def test_it_is_pruned_past_the_horizon(settings: Any) -> None:
     settings.TRACKABLE_LEDGER_HORIZON = 3600
     kept, forgotten = batch(PageData), batch(PageData)
