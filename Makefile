@@ -9,8 +9,9 @@ PYTEST = $(PYTHON_IN) -W error -m pytest -n $(WORKERS) $(ARGS)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-services test-postgresql test-mariadb matrix lint format \
-	types docs package migrations bench spiders-fixture clean
+.PHONY: help demo test test-unit test-services test-postgresql test-mariadb matrix \
+	lint format types docs package migrations \
+	spiders-fixture clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,10 +29,10 @@ test-unit: $(VENV)/.has-test ## run the tests that need no service and start no 
 test-services: $(VENV)/.has-test ## run all tests on SQLite, and fail where a service is absent
 	TRACKABLE_TEST_REQUIRE_SERVICES=1 $(PYTEST)
 
-test-postgresql: $(VENV)/.has-test ## run all tests on PostgreSQL
+test-postgresql: $(VENV)/.has-test ## run the tests that need a database on PostgreSQL
 	TRACKABLE_TEST_DATABASE=postgresql $(PYTEST)
 
-test-mariadb: $(VENV)/.has-test ## run all tests on MariaDB or MySQL
+test-mariadb: $(VENV)/.has-test ## run the tests that need a database on MariaDB or MySQL
 	TRACKABLE_TEST_DATABASE=mariadb $(PYTEST)
 
 matrix: ## run the tests on every Python and Django that is found and supported; CORNERS=1 for the extremes
@@ -57,11 +58,8 @@ package: $(VENV)/.has-package ## build sdist and wheel, and try the wheel in a p
 migrations: $(VENV)/.has-lint $(VENV)/.has-test ## write the migrations of trackable and of the tests' app
 	$(PYTHON_IN) -m django makemigrations trackable testapp --settings trackable_tests.settings --pythonpath .
 	$(PYTHON_IN) manage.py makemigrations demo
-	@$(PYTHON_IN) -m ruff check --quiet --fix trackable/migrations trackable_tests/testapp/migrations trackable_tests/demo/migrations
-	@$(PYTHON_IN) -m ruff format --quiet trackable/migrations trackable_tests/testapp/migrations trackable_tests/demo/migrations
-
-bench: $(VENV)/.has-test ## measure an emit beside the floor and an F() update, on SQLite
-	$(PYTHON_IN) -m benchmarks.emit
+	@$(PYTHON_IN) -m ruff check --quiet --fix trackable/migrations trackable/contrib trackable_tests/testapp/migrations trackable_tests/demo/migrations
+	@$(PYTHON_IN) -m ruff format --quiet trackable/migrations trackable/contrib trackable_tests/testapp/migrations trackable_tests/demo/migrations
 
 spiders-fixture: $(VENV)/.has-test ## write the fixture of user agents not to count
 	$(PYTHON_IN) fixtures/make_spiders.py

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from django.apps import apps
-
 from trackable import batches, conf
 from trackable.batches import Batch, Malformed
 from trackable.exceptions import BadMessage, BrokerRefused, BrokerUnavailable
+from trackable.labels import folded_class_of
 
 if TYPE_CHECKING:
     from kombu import Connection
@@ -30,7 +29,7 @@ CLAIM_SECONDS: Final = 900
 BYTES_PER_ENTRY: Final = 50
 #: Past so many messages that kombu cannot read in one connection's life, something else is wrong.
 MAX_UNREADABLE: Final = 1000
-#: The queue of batches whose data class no longer exists: every fold drains it.
+#: The queue of batches whose data class no longer exists: every fold drains it, in one group.
 UNKNOWN: Final = "unknown"
 
 
@@ -43,11 +42,11 @@ def _url() -> str | None:
     url = conf.get("BROKER_URL")
     if url is not conf.UNSET:
         return url or None
-    app = _celery_app()
+    app = celery_app()
     return app.conf.broker_write_url if app is not None else None
 
 
-def _celery_app() -> Any:
+def celery_app() -> Any:
     """Return the project's Celery app, or ``None``.
 
     Who has one has imported Celery. Asking for ``celery.current_app`` would make one up where
@@ -63,11 +62,8 @@ def _celery_app() -> Any:
 
 def queue_name(data_class: str) -> str:
     """Return the name of a data class's queue."""
-    try:
-        apps.get_model(data_class)
-    except (LookupError, ValueError):
-        data_class = UNKNOWN
-    return f"{conf.get('QUEUE_PREFIX')}{data_class.lower()}"
+    name = UNKNOWN if folded_class_of(data_class) is None else data_class.lower()
+    return f"{conf.get('QUEUE_PREFIX')}{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +72,17 @@ class Claim:
 
     batch: Batch | Malformed
     message: Any = None
+    length_bytes: int = 0
 
     @property
     def size(self) -> int:
-        """The number of its entries; what is no batch takes the room of as many as its bytes."""
+        """The number of its entries; what is no batch takes the room of as many as its bytes.
+
+        A message is in memory, whole, for as long as it is not acknowledged.
+        """
         if isinstance(self.batch, Malformed):
-            return len(self.batch.body) // BYTES_PER_ENTRY
-        return len(self.batch.entries)
+            return self.length_bytes // BYTES_PER_ENTRY
+        return len(self.batch.counts)
 
     def ack(self) -> None:
         """Acknowledge it; to be called once its transaction is committed.
@@ -128,17 +128,26 @@ class Broker:
     def claim(self, data_class: str) -> Claim | None:
         """Take the next message of a class's queue; ``None`` if it is empty."""
         with self._errors():
-            queue = self._bound_queue(queue_name(data_class))
+            name = queue_name(data_class)
+            self._declare(name)
             try:
-                message = queue.get(no_ack=False)
-            except (ValueError, LookupError, TypeError, RecursionError) as error:
+                message = self._get(name)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 # Not even a message of kombu's; taking it has removed it from the queue.
                 self._unreadable += 1
                 if self._unreadable > MAX_UNREADABLE:
                     raise
                 text = f"{type(error).__name__}: {error}"
                 return Claim(Malformed.of(data_class, text.encode(), "no message of kombu's"))
-        return None if message is None else Claim(_decode(data_class, message), message)
+        if message is None:
+            return None
+        return Claim(_decode(data_class, message), message, len(_raw(message.body)))
+
+    def _get(self, name: str) -> Any:
+        """Take a message as it is: ``Queue.get`` raises for one, which nobody can ack then."""
+        message = self._channel.basic_get(queue=name, no_ack=False)
+        convert = getattr(self._channel, "message_to_python", None)
+        return convert(message) if convert and message is not None else message
 
     def depth(self, data_class: str) -> int:
         """Return the number of messages that wait in a class's queue."""
@@ -192,6 +201,7 @@ class Broker:
         if self._channel is None:
             self._connection = connect(self.timeout_seconds)
             self._channel = self._connection.channel()
+            self._channel.Message = _packed(self._channel.Message)
             self._restore()
         if name not in self._declared:
             self._queue(name).bind(self._channel).queue_declare()
@@ -211,9 +221,29 @@ class Broker:
         return Queue(name, routing_key=name, durable=True, queue_arguments=arguments or None)
 
 
+def _packed(message_class: Any) -> Any:
+    """A message class that unpacks nothing: kombu would, into gigabytes if a stranger so wants."""
+
+    class Packed(message_class):  # type: ignore[misc]
+        def __init__(self, payload: Any, *args: Any, **kwargs: Any) -> None:
+            properties = getattr(payload, "properties", None)
+            if properties is None:
+                (payload.get("headers") or {}).pop("compression", None)
+            else:
+                (properties.get("application_headers") or {}).pop("compression", None)
+            super().__init__(payload, *args, **kwargs)
+
+    return Packed
+
+
+def _raw(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else str(body).encode("utf-8", "backslashreplace")
+
+
 def _decode(data_class: str, message: Any) -> Batch | Malformed:
-    body = message.body
-    raw = body if isinstance(body, bytes) else str(body).encode("utf-8", "backslashreplace")
+    raw = _raw(message.body)
+    if message.errors:
+        return Malformed.of(data_class, raw, f"kombu cannot read it: {message.errors[0][1]}")
     if message.content_type != CONTENT_TYPE:
         kind = str(message.content_type)[:80]
         return Malformed.of(data_class, raw, f"{kind!r} is not {CONTENT_TYPE}")
@@ -230,15 +260,26 @@ def connect(timeout_seconds: float) -> Connection:
     """
     connection: Connection = _connection(timeout_seconds)
     driver = connection.get_transport_cls().driver_type
+    options = {**_own_options(driver), **conf.get("BROKER_TRANSPORT_OPTIONS")}
+    open_within(timeout_seconds, connection, options)
+    return connection
+
+
+def open_within(
+    timeout_seconds: float, connection: Any, options: Mapping[str, Any] | None = None
+) -> None:
+    """Open a connection of kombu's such that no operation on it waits for longer.
+
+    ``options`` are those of its transport, and come last. Raises what kombu raises.
+    """
     connection.transport_options = {
         **(connection.transport_options or {}),
-        **_options_of(driver, timeout_seconds),
-        **conf.get("BROKER_TRANSPORT_OPTIONS"),
+        **_time_limits(connection.get_transport_cls().driver_type, timeout_seconds),
+        **(options or {}),
     }
     connection.ensure_connection(
         max_retries=1, interval_start=0, interval_step=0, timeout=timeout_seconds
     )
-    return connection
 
 
 def _connection(timeout_seconds: float) -> Any:
@@ -246,19 +287,25 @@ def _connection(timeout_seconds: float) -> Any:
 
     url = conf.get("BROKER_URL")
     if url is conf.UNSET:
-        return _celery_app().connection_for_write(connect_timeout=timeout_seconds)
+        return celery_app().connection_for_write(connect_timeout=timeout_seconds)
     return Connection(url, connect_timeout=timeout_seconds)
 
 
-def _options_of(driver: str, seconds: float) -> dict[str, Any]:
+def _time_limits(driver: str, seconds: float) -> dict[str, Any]:
     if driver == "amqp":
-        return {"confirm_publish": True, "read_timeout": seconds, "write_timeout": seconds}
+        return {"read_timeout": seconds, "write_timeout": seconds}
+    if driver == "redis":
+        return {"socket_timeout": seconds, "socket_connect_timeout": seconds}
+    return {}
+
+
+def _own_options(driver: str) -> dict[str, Any]:
+    if driver == "amqp":
+        return {"confirm_publish": True}
     if driver == "redis":
         # Claims are kept apart from Celery's own, which may stay out for longer.
         claims = f"{conf.get('QUEUE_PREFIX')}claims"
         return {
-            "socket_timeout": seconds,
-            "socket_connect_timeout": seconds,
             "visibility_timeout": CLAIM_SECONDS,
             "unacked_key": claims,
             "unacked_index_key": f"{claims}.index",

@@ -26,8 +26,7 @@ MISSPELT_FILTERING: Final = "TRACKABLE_USER_AGENT_FILTERTING"
 
 
 def _default_journal_dir() -> Path:
-    base = getattr(settings, "BASE_DIR", None)
-    return Path(base or tempfile.gettempdir()) / ".trackable" / "journal"
+    return Path(project_dir() or tempfile.gettempdir()) / ".trackable" / "journal"
 
 
 def _test_journal_dir() -> Path:
@@ -49,7 +48,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "EXIT_TIMEOUT": 3.0,
     "FLUSH_INTERVAL": 0.5,
     "FLUSH_THREAD": True,
-    "FOLD_MAX_ENTRIES": 50_000,
+    "FOLD_MAX_COUNTERS": 110_000,
+    "FORWARD": dict,
     "JOURNAL_DIR": _default_journal_dir,
     "JOURNAL_FSYNC": "seal",
     "JOURNAL_MAX_BYTES": 1 << 30,
@@ -62,6 +62,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "REGISTER_ADMIN_MODELS": lambda: settings.DEBUG,
     "REMOVE_MALFORMED_MESSAGES": False,
     "RESEND_AFTER": _default_resend,
+    "TRUSTED_PROXIES": (),
     "USER_AGENT_FILTERING": False,
 }
 
@@ -123,9 +124,20 @@ def _misspelt_filtering() -> Any:
     return value
 
 
+def project_dir() -> Any:
+    """Return the project's ``BASE_DIR``, or ``None`` if its settings have none."""
+    return getattr(settings, "BASE_DIR", None) or None
+
+
 def journal_dir() -> Path:
-    """Return the folder of this machine's journal; it need not exist yet."""
-    return Path(get("JOURNAL_DIR"))
+    """Return the absolute path of this machine's journal; it need not exist yet.
+
+    The same for each process of the site, wherever that works: cron's is in its home.
+    """
+    directory = Path(get("JOURNAL_DIR"))
+    if not directory.is_absolute():
+        directory = Path(project_dir() or tempfile.gettempdir(), directory)
+    return directory.absolute()
 
 
 def fsync_policy() -> str:

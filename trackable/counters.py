@@ -78,6 +78,10 @@ def clean_amount(field: CounterField, amount: Any) -> Amount:
     Raises ``BadAmount`` for anything else, for booleans, NaN, infinities, and for what the
     column could not hold.
     """
+    if type(amount) is int:  # nearly every one
+        low, high = field_range(field)
+        if low <= amount <= high:
+            return amount
     if isinstance(amount, bool) or not isinstance(amount, int | float | Decimal):
         raise _bad(field, amount, "is no number")
     if not _is_finite(amount):
@@ -115,17 +119,24 @@ def _clean_decimal(field: models.DecimalField[Any, Any], amount: Amount) -> Deci
         for validator in field.validators:
             validator(value)
     except ValidationError as error:
-        raise _bad(field, amount, " ".join(error.messages)) from error
+        raise BadAmount(f"{_refusal(field, amount)}. {' '.join(error.messages)}") from error
     return value
 
 
-@cache
 def field_range(field: CounterField) -> tuple[int, int]:
-    """Return the least and the greatest amount that an integer field can take at once.
+    """Return the least and the greatest integer that can be added to a field at once, as it is.
 
-    A positive field takes negative amounts: they bring it down to zero at most.
+    A positive field takes negative amounts: they bring it down to zero at most. What is no
+    integer field has no such integers: its least is above its greatest.
     """
-    bits = 64 if isinstance(field, BIG_FIELDS) else 16 if isinstance(field, SMALL_FIELDS) else 32
+    return _range(type(field))  # type: ignore[arg-type]  # a class is hashable
+
+
+@cache
+def _range(kind: Any) -> tuple[int, int]:
+    if not issubclass(kind, models.IntegerField):
+        return 1, 0
+    bits = 64 if issubclass(kind, BIG_FIELDS) else 16 if issubclass(kind, SMALL_FIELDS) else 32
     high = (1 << (bits - 1)) - 1
     return -high, high
 
@@ -135,7 +146,11 @@ SMALL_FIELDS: Final = (models.SmallIntegerField, models.PositiveSmallIntegerFiel
 
 
 def _bad(field: CounterField, amount: Any, why: str) -> BadAmount:
+    return BadAmount(f"{_refusal(field, amount)}: it {why}.")
+
+
+def _refusal(field: CounterField, amount: Any) -> str:
     kind = type(field).__name__
     too_long = isinstance(amount, int) and amount.bit_length() > MAX_SHOWN_BITS
     shown = hex(amount) if too_long else str(amount)
-    return BadAmount(f"{shown[:80]!r} cannot be added to {field.name} ({kind}): it {why}.")
+    return f"{shown[:80]!r} cannot be added to {field.name} ({kind})"

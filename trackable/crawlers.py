@@ -54,7 +54,7 @@ SHAPES: Final = {
     "rss, seo": r"\b(?:rss|seo|ptst)|rss\b",
     "compatible with no browser": (
         r"compatible;(?! ?(?:u; ?)?(?:abrowse|amiga|antgalio|aol|avantgo|blazer|dillo|ibrowse"
-        r"|icab|konqueror|linux|ms-office|msie|mspie|netpositive|omniweb|polaris|risc|tablet"
+        r"|icab|konqueror|linux|lotus-notes|ms-office|msie|mspie|netpositive|omniweb|polaris|risc|tablet"
         r"|webpositive|windows))"
     ),
 }
@@ -72,6 +72,7 @@ DEVICES: Final = """
     player music radio podca podki antennapod castbox bullhorn itunes quicktime sonos airplay
     tpapi garmin victorreader foobar2000 audacious _vlc/ osx/ xbmc fban/ fbav/ googleapp/
     goggalaxyclient outlook ms-office microsoft+office/
+    airmail barca emclient lotus-notes mailbar postbox superhuman the+bat! windowsmail
 """
 OLD_PHONES: Final = {"old telephone": r"^(?:sie|sec|mot|lge?)[-/]|\bios\b"}
 

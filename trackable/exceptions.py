@@ -37,6 +37,10 @@ class BadTime(TrackableError):
     """The time of the event cannot be used: pass an aware datetime."""
 
 
+class BadRecord(TrackableError):
+    """The record cannot be written: emit what JSON can hold, and not too much of it."""
+
+
 class BadMessage(TrackableError):
     """What arrived is not a batch of this version: see the reason in the quarantine."""
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 from django.core.signals import request_finished
 from django.db import connections
 
-from trackable import alarms, broker, conf, notices, shipping, spiders
-from trackable.journal import segments, writer
+from trackable import alarms, broker, conf, notices, settling, shipping, spiders
+from trackable.journal import files, segments, writer
 from trackable.journal.segments import SEALED, SHIPPED
 from trackable.journal.writer import Writer
 from trackable.shipping import Shipper
@@ -28,9 +28,12 @@ from trackable.shipping import Shipper
 logger = logging.getLogger(__name__)
 
 ADOPT_INTERVAL_SECONDS: Final = 5.0
+ROOM_INTERVAL_SECONDS: Final = 5.0
 SETTLE_INTERVAL_SECONDS: Final = 10.0
 #: The age at which a segment is sealed doubles with every so many that wait: files stay few.
 SEGMENTS_PER_DOUBLING: Final = 64
+#: To half an hour, and no more: what is emitted must reach the ledger within its horizon.
+MOST_DOUBLINGS: Final = 12.0
 
 
 class Flusher(threading.Thread):
@@ -44,6 +47,8 @@ class Flusher(threading.Thread):
         self.last_turn = time.monotonic()
         self._stopping = threading.Event()
         self._due: dict[str, float] = {}
+        #: increments refused by the writer, as far as the alarm knows
+        self._refused = 0
 
     def run(self) -> None:
         while not self._stopping.wait(self.interval_seconds):
@@ -53,7 +58,15 @@ class Flusher(threading.Thread):
     def turn(self) -> None:
         """Do whatever is due. What fails is logged, waits, and keeps nothing else from its turn."""
         self.last_turn = time.monotonic()
-        for step in (self._seal, self._adopt, self._ship, self._settle, self._refresh):
+        for step in (
+            self._seal,
+            self.writer.tell,
+            self.watch_room,
+            self._adopt,
+            self._ship,
+            self._settle,
+            self._refresh,
+        ):
             try:
                 step()
             except Exception as error:
@@ -65,7 +78,6 @@ class Flusher(threading.Thread):
 
     def _adopt(self) -> None:
         if self._is_due("adopt", ADOPT_INTERVAL_SECONDS):
-            self._watch_room()
             segments.adopt(self.writer.directory)
 
     def _ship(self) -> None:
@@ -74,18 +86,23 @@ class Flusher(threading.Thread):
 
     def _settle(self) -> None:
         if self.shipper.lock.is_held and self._is_due("settle", SETTLE_INTERVAL_SECONDS):
-            self._with_database(lambda: shipping.settle(self.writer.directory, time.time()))
+            self._with_database(lambda: settling.settle(self.writer.directory, time.time()))
 
     def _refresh(self) -> None:
         if conf.get("USER_AGENT_FILTERING"):
             self._with_database(spiders.refresh_if_stale)
 
-    def _watch_room(self) -> None:
+    def watch_room(self) -> None:
+        """Sound the alarm if increments are refused; end it once the journal has what was."""
+        has_refused, self._refused = self.writer.refused > self._refused, self.writer.refused
+        if not (self._is_due("room", ROOM_INTERVAL_SECONDS) or has_refused):
+            return
         self.writer.measure()
-        if self.writer.dropped:
-            total = self.writer.dropped.total()
-            text = f"The journal {self.writer.directory} takes no more: {total} increments dropped."
-            alarms.sound(self.writer.directory, alarms.JOURNAL, text)
+        self.writer.write_dropped()
+        if has_refused or self.writer.dropped:
+            number = self.writer.refused
+            text = f"The journal {self.writer.directory} takes no more: {number} increments dropped"
+            alarms.sound(self.writer.directory, alarms.JOURNAL, f"{text} by this process.")
         else:
             alarms.end(self.writer.directory, alarms.JOURNAL)
 
@@ -114,12 +131,14 @@ class Flusher(threading.Thread):
 def seal_if_due(subject: Writer, interval_seconds: float) -> None:
     """Seal an open segment at its age; during an outage that age grows with what waits."""
     waiting = segments.count(subject.directory, SEALED, SHIPPED)
-    if subject.is_due(interval_seconds * 2.0 ** (waiting / SEGMENTS_PER_DOUBLING)):
+    doublings = min(waiting / SEGMENTS_PER_DOUBLING, MOST_DOUBLINGS)
+    if subject.is_due(interval_seconds * 2.0**doublings):
         subject.seal()
 
 
 _flusher: Flusher | None = None
 _lock = threading.RLock()
+#: Kept: when one is collected, py-amqp shuts down the socket that the parent still uses.
 _inherited: list[Flusher | None] = []
 
 
@@ -136,6 +155,8 @@ def _start(subject: Writer) -> None:
             return
         if _flusher is not None and _flusher.writer.pid == os.getpid():
             _flusher.stop(0.0)
+        elif _flusher is not None:
+            _inherited.append(_flusher)
         _flusher = Flusher(subject, float(conf.get("FLUSH_INTERVAL")))
         if conf.get("FLUSH_THREAD"):
             _exit_on_sigterm()
@@ -162,8 +183,10 @@ def after_request(**_: Any) -> None:
         _flusher.last_turn = time.monotonic()
         try:
             seal_if_due(subject, _flusher.interval_seconds)
+            subject.tell()
+            _flusher.watch_room()
         except OSError as error:
-            segments.complain(subject.directory, error)
+            files.complain(subject.directory, error)
 
 
 def finish() -> None:
@@ -187,7 +210,6 @@ def finish() -> None:
 
 def _after_fork() -> None:
     global _flusher, _lock
-    # Kept: when it is collected, py-amqp shuts down the socket that the parent still uses.
     _inherited.append(_flusher)
     _flusher, _lock = None, threading.RLock()
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from trackable import conf, flusher, notices, sites, spiders
-from trackable.counters import Amount, CounterField, clean_amount, counters_of
+from trackable import conf, flusher, notices, records, sites, spiders
+from trackable.amounts import times
+from trackable.counters import CounterField, clean_amount, counters_of
 from trackable.diversion import receivers
 from trackable.exceptions import (
     BadTime,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from django.db.models import Model
     from django.http import HttpRequest
 
-    from trackable.models import TrackableData
+    from trackable.models import TrackableData, TrackableRecord
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,36 @@ def send_decrement_message(
     return _emit(request, obj, field_name, data_cls, options or {}, -1)
 
 
+def send_record(
+    request: HttpRequest | None, record_cls: type[TrackableRecord], values: Mapping[str, Any]
+) -> bool:
+    """Emit a row of a record class; it is written, once, by the next fold.
+
+    ``values`` are what JSON can hold, up to ``records.MAX_LENGTH`` characters of it. Returns and
+    raises what ``send_increment_message`` does.
+    """
+    label = record_cls._meta.label
+    try:
+        line = lines.encode_once(*records.cells_of(label, values))
+        return _append_unless_spider(request, label, line)
+    except Exception as error:
+        return _refuse(error)
+
+
+def tally_filtered(data_cls: type[TrackableData | TrackableRecord], number: int = 1) -> bool:
+    """Have hits that are not to be counted told of, as those of crawlers are.
+
+    Returns ``True`` once the journal has it. Runs no SQL and opens no socket.
+    """
+    label = data_cls._meta.label
+    try:
+        return _append(label, lines.encode(label, "filtered", number))
+    except Exception as error:
+        return _refuse(error)
+
+
 def process_messages(
-    data_cls: type[TrackableData] | None = None, max_messages: int | None = None
+    data_cls: type[TrackableData | TrackableRecord] | None = None, max_messages: int | None = None
 ) -> int:
     """Ship what waits on this machine, fold, and return the number of increments folded.
 
@@ -87,22 +116,23 @@ class _Counter:
     label: str
     parent: str
     id_attribute: str
+    #: whether objects have an id before they have a row
+    has_made_ids: bool
     period: str | None
     field: CounterField
 
     def line(self, obj: Model, options: Mapping[str, Any], sign: int) -> bytes:
-        amount = clean_amount(self.field, options.get("value", 1)) * sign
-        start = encode_start(self.period, _moment(options.get("when")))
+        amount = times(clean_amount(self.field, options.get("value", 1)), sign)
+        cell = f"{amount:f}" if isinstance(amount, Decimal) else amount
+        start = encode_start(self.period, _moment(options) if "when" in options else None)
         return lines.encode(
-            self.label, self.parent, self._object_id(obj), start, self.field.name, _cell(amount)
+            self.label, self.parent, self._object_id(obj), start, self.field.name, cell
         )
 
     def _object_id(self, obj: Model) -> str:
         value = getattr(obj, self.id_attribute)
-        key = obj._meta.pk
         # A default makes a key before there is a row; a key set by hand may name one.
-        made = obj._state.adding and (key.has_default() or key.has_db_default())
-        if value is None or made:
+        if value is None or (obj._state.adding and self.has_made_ids):
             raise UnsavedObject(
                 f"This {self.parent} has no row yet: save it before counting on it."
             )
@@ -131,17 +161,28 @@ def _emit(
     try:
         counter = _lookup(obj.__class__, field_name, data_cls, sites.changes())
         line = counter.line(obj, options, sign)
-        is_spider = _is_spider(request)
-        if is_spider:
-            line = lines.encode(counter.label, "filtered", 1)
-        return _append(counter.label, line) and not is_spider
+        return _append_unless_spider(request, counter.label, line)
     except Exception as error:
-        # The edge of the request: an error of the program shows in development, and whatever
-        # is wrong in production, the visitor gets the page.
-        if isinstance(error, TrackableError) and (settings.DEBUG or receivers):
-            raise
-        _log_once(error)
-        return False
+        return _refuse(error)
+
+
+def _refuse(error: Exception) -> bool:
+    """Return that nothing was taken, at the edge of the request.
+
+    An error of the program shows in development, and whatever is wrong in production, the
+    visitor gets the page.
+    """
+    if isinstance(error, TrackableError) and (settings.DEBUG or receivers):
+        raise error
+    _log_once(error)
+    return False
+
+
+def _append_unless_spider(request: HttpRequest | None, label: str, line: bytes) -> bool:
+    is_spider = request is not None and _is_spider(request)
+    if is_spider:
+        line = lines.encode(label, "filtered", 1)
+    return _append(label, line) and not is_spider
 
 
 def _append(label: str, line: bytes) -> bool:
@@ -153,8 +194,8 @@ def _append(label: str, line: bytes) -> bool:
     return taken
 
 
-def _is_spider(request: HttpRequest | None) -> bool:
-    if request is None or not conf.get("USER_AGENT_FILTERING"):
+def _is_spider(request: HttpRequest) -> bool:
+    if not conf.get("USER_AGENT_FILTERING"):
         return False
     return spiders.verdict_of_request(request) is not None
 
@@ -170,7 +211,16 @@ def _lookup(
     target = data_cls.parent_target()
     id_attribute = (target or holder._meta.pk).attname
     parent = holder._meta.concrete_model or holder
-    return _Counter(data_cls._meta.label, parent._meta.label, id_attribute, data_cls.period, field)
+    key = model._meta.pk
+    has_made_ids = key.has_default() or key.has_db_default()
+    return _Counter(
+        data_cls._meta.label,
+        parent._meta.label,
+        id_attribute,
+        has_made_ids,
+        data_cls.period,
+        field,
+    )
 
 
 def _first_with(model: type[Model], field_name: str) -> type[TrackableData]:
@@ -198,16 +248,13 @@ def _holder(model: type[Model], data_cls: type[TrackableData]) -> type[Model]:
     raise NotRegistered(f"{data_cls!r} is not registered: register it in trackabledata.py.")
 
 
-def _moment(when: Any) -> datetime | None:
+def _moment(options: Mapping[str, Any]) -> datetime | None:
+    when = options["when"]
     if when is None:
         return None
     if not isinstance(when, datetime) or when.tzinfo is None:
         raise BadTime(f"{str(when)[:80]!r} is no aware datetime: pass one with a time zone.")
     return when
-
-
-def _cell(amount: Amount) -> int | float | str:
-    return f"{amount:f}" if isinstance(amount, Decimal) else amount
 
 
 def _log_once(error: Exception) -> None:

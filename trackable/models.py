@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, cast
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self, cast
 
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
@@ -15,6 +16,7 @@ from django.db.models import Case, F, When
 from django.db.models.base import ModelBase
 from django.utils.translation import gettext_lazy as _
 
+from trackable.amounts import times
 from trackable.checks import check_data_class
 from trackable.counters import Amount, clean_amount, counters_of, is_positive
 from trackable.exceptions import UnsavedObject
@@ -145,7 +147,7 @@ class TrackableData(models.Model, metaclass=TrackableBase):
 
         Raises what ``incr`` raises.
         """
-        self._add(field, -clean_amount(counters_of(type(self))[field], value))
+        self._add(field, times(clean_amount(counters_of(type(self))[field], value), -1))
 
     def _add(self, field: str, amount: Amount) -> None:
         if self._state.adding:
@@ -168,6 +170,29 @@ class TrackableTimeSeriesData(TrackableData):
 
     class Meta:
         abstract = True
+
+
+class TrackableRecord(models.Model):
+    """A row that is emitted out of band, by ``send_record``, and written once by a fold.
+
+    ``values`` are what was emitted, as JSON has brought them. A subclass makes of them what it
+    likes, in ``of_values`` or ``write_records``; a record for which these raise goes to the
+    quarantine.
+    """
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def of_values(cls, values: dict[str, Any]) -> Self:
+        """Return the row that the values of a record ask for, not saved."""
+        return cls(**values)
+
+    @classmethod
+    def write_records(cls, alias: str, found: Sequence[dict[str, Any]]) -> None:
+        """Write the rows of some records, in the transaction at hand: all, or raise."""
+        rows = [cls.of_values(values) for values in found]
+        cls._base_manager.using(alias).bulk_create(rows, batch_size=500)
 
 
 class SpiderManager(models.Manager["Spider"]):
@@ -236,6 +261,7 @@ class LedgerEntry(models.Model):
     increments = models.PositiveBigIntegerField(_("increments"), default=0)
     filtered = models.PositiveBigIntegerField(_("filtered"), default=0)
     dropped = models.PositiveBigIntegerField(_("dropped"), default=0)
+    damaged = models.PositiveBigIntegerField(_("damaged"), default=0)
     folded_at = models.DateTimeField(_("folded at"), db_index=True)
 
     class Meta:
@@ -255,11 +281,15 @@ class QuarantinedMessage(models.Model):
     increments = models.PositiveBigIntegerField(_("increments"), default=0)
     payload = models.TextField(_("payload"), help_text=_("The entry, or the message as it came."))
     quarantined_at = models.DateTimeField(_("quarantined at"), db_index=True)
+    retried_at = models.DateTimeField(
+        _("retried at"), null=True, help_text=_("When it was last folded again, and came back.")
+    )
 
     class Meta:
         verbose_name = _("quarantined message")
         verbose_name_plural = _("quarantine")
         ordering = ["-quarantined_at", "-pk"]
+        permissions = [("retry_quarantinedmessage", "Can fold quarantined messages again")]
 
     def __str__(self) -> str:
         return f"{self.data_class}: {self.reason}"

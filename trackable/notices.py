@@ -16,8 +16,10 @@ def is_news(cause: str) -> bool:
     """Tell whether a cause should be logged: it was not in the last hour."""
     now = time.monotonic()
     if cause not in _said_at and len(_said_at) >= MAX_CAUSES:
-        for old in [c for c, at in _said_at.items() if now - at >= INTERVAL_SECONDS]:
-            del _said_at[old]
+        # A copy, and no lock: other threads do so too, and a fork may come in the middle.
+        for old, at in _said_at.copy().items():
+            if now - at >= INTERVAL_SECONDS:
+                _said_at.pop(old, None)
         if len(_said_at) >= MAX_CAUSES:
             return False
     if now - _said_at.get(cause, -INTERVAL_SECONDS) < INTERVAL_SECONDS:

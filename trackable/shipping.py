@@ -1,4 +1,4 @@
-"""Shipping: sealed segments go to the broker, and leave once the ledger shows them.
+"""Shipping: sealed segments go to the broker.
 
 One process of a machine ships at a time, the one that holds the lock. Without a broker nothing
 is shipped: the folder of this machine reads the segments itself.
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Iterable
-from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Final
 
-from trackable import alarms, batches, broker, conf, notices
+from trackable import alarms, broker, conf, counting, notices
 from trackable.batches import Batch
+from trackable.counting import KnownLines
 from trackable.exceptions import BrokerRefused, BrokerUnavailable
-from trackable.journal import segments, writer
+from trackable.journal import files, segments, tally, writer
 from trackable.journal.locks import MachineLock
-from trackable.journal.segments import FOLDED, OPEN, SEALED, SHIPPED, Segment
+from trackable.journal.segments import OPEN, SEALED, SHIPPED, Segment
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +28,6 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 0.02
 #: The age of a sealed segment at which others ship it though somebody holds the shipper's lock.
 OVERDUE_SECONDS: Final = 30.0
-#: The share of the journal's bound past which folded segments are not kept for their retention.
-SHARE_BEFORE_FOLDED_GO: Final = 0.25
 
 
 class Shipper:
@@ -41,6 +39,10 @@ class Shipper:
         self._broker = broker.Broker()
         self._pause_seconds = 0.0
         self._next_attempt = 0.0
+        #: data class -> when the broker refused its queue
+        self._refused_at: dict[str, float] = {}
+        #: batch -> when the broker took it, where it refused others of the same segment
+        self._taken_at: dict[str, float] = {}
 
     def ship(self, *, deadline: float | None = None) -> bool:
         """Publish every sealed segment, if this process is the machine's shipper.
@@ -52,7 +54,7 @@ class Shipper:
         if time.monotonic() < self._next_attempt:
             return False
         waiting = segments.listing(self.directory, SEALED)
-        if not self._is_shipper() and not any(map(_is_overdue, waiting)):
+        if not self._is_shipper() and not self._is_to_overtake(waiting):
             return False
         try:
             return self._publish_all(waiting, deadline)
@@ -64,36 +66,53 @@ class Shipper:
         try:
             return self.lock.acquire()
         except OSError as error:
-            segments.complain(self.lock.path, error)
+            files.complain(self.lock.path, error)
             return False
 
+    def _is_to_overtake(self, waiting: Iterable[Segment]) -> bool:
+        return self.lock.is_quiet(OVERDUE_SECONDS) and any(map(_is_overdue, waiting))
+
     def _publish_all(self, waiting: Iterable[Segment], deadline: float | None) -> bool:
+        known = KnownLines()
         for segment in waiting:
             if deadline is not None and time.monotonic() > deadline:
                 return False
-            self._publish(segment)
+            self._publish(segment, known)
         return True
 
-    def _publish(self, segment: Segment) -> None:
-        found = read(segment)
+    def _publish(self, segment: Segment, known: KnownLines) -> None:
+        found = read(segment, known)
         if found is None:
             return
-        refused = [batch for batch in found if not self._is_accepted(batch)]
-        if refused:
+        waiting = [batch for batch in found if not self._is_taken(batch)]
+        if waiting:
             return
-        segment.become(SHIPPED)
+        if segment.become(SHIPPED) is None and segment.size_bytes():
+            return  # The disk refuses: what the broker has taken is remembered.
+        for batch in found:
+            self._taken_at.pop(batch.id, None)
+        self.lock.beat()
+        tally.add(self.directory, shipped=sum(batch.hits for batch in found))
         self._pause_seconds = 0.0
         # Whoever noticed the outage may be gone, so this is not asked of our own pause.
         alarms.end(self.directory, alarms.BROKER)
 
-    def _is_accepted(self, batch: Batch) -> bool:
+    def _is_taken(self, batch: Batch) -> bool:
+        """Publish a batch unless the broker has just taken it, or refused one of its class."""
+        now = time.monotonic()
+        if now < self._taken_at.get(batch.id, -inf) + float(conf.get("RESEND_AFTER")):
+            return True
+        if now < self._refused_at.get(batch.data_class, -inf) + LONGEST_PAUSE_SECONDS:
+            return False
         try:
             self._broker.publish(batch)
         except BrokerRefused as error:
             # Of this class's queue, so the others go on.
+            self._refused_at[batch.data_class] = now
             if notices.is_news(f"{batch.data_class}: {error}"):
                 logger.error("The broker refuses batches of %s: %s", batch.data_class, error)
             return False
+        self._taken_at[batch.id] = now
         return True
 
     def _postpone(self, error: BrokerUnavailable) -> None:
@@ -110,7 +129,8 @@ class Shipper:
 
 
 def _is_overdue(segment: Segment) -> bool:
-    return time.time() - segment.changed_at() > OVERDUE_SECONDS
+    # In the future too: the clock was set back, and to send twice does no harm.
+    return abs(time.time() - segment.changed_at()) > OVERDUE_SECONDS
 
 
 def ship_until(directory: Path, deadline: float) -> None:
@@ -131,104 +151,19 @@ def ship_until(directory: Path, deadline: float) -> None:
         shipper.close()
 
 
-def read(segment: Segment) -> list[Batch] | None:
+def read(segment: Segment, known: KnownLines | None = None) -> list[Batch] | None:
     """Return the batches of a sealed segment; ``None`` if it cannot be read, or has moved on."""
     try:
-        found, damaged = batches.of_segment(segment)
+        found = counting.of_segment(segment, known)
     except FileNotFoundError:
         return None
     except OSError as error:
-        segments.complain(segment.path, error)
+        files.complain(segment.path, error)
         return None
+    damaged = sum(batch.damaged for batch in found)
     if damaged and notices.is_news(f"{segment.id} is damaged"):
         logger.error("Segment %s has %d damaged lines; they are lost.", segment.id, damaged)
     return found
-
-
-def settle(directory: Path, now: float) -> None:
-    """Compare the segments with the ledger, at a time in seconds since the epoch.
-
-    What it shows becomes ``.folded``; what it has shown for ``TRACKABLE_JOURNAL_RETENTION``,
-    and still shows, is removed; what it does not show in time is sent again, under the same
-    ids. Runs SQL.
-    """
-    _settle_folded(directory, now)
-    _settle_waiting(directory, now)
-    _make_room(directory)
-
-
-def _settle_waiting(directory: Path, now: float) -> None:
-    waiting = segments.listing(directory, SEALED, SHIPPED)
-    folded = _folded(waiting)
-    for segment in waiting:
-        if segment in folded:
-            segment.become(FOLDED)
-        elif segment.state == SHIPPED and _is_lost(segment, now):
-            segment.become(SEALED)
-
-
-def _is_lost(segment: Segment, now: float) -> bool:
-    """Tell whether to send a segment again: ever more rarely, lest a queue without folder grows."""
-    delay = max(float(conf.get("RESEND_AFTER")), (now - segment.created_at) / 2)
-    return now - segment.changed_at() >= delay
-
-
-def _settle_folded(directory: Path, now: float) -> None:
-    kept_since = now - float(conf.get("JOURNAL_RETENTION"))
-    expired = [s for s in segments.listing(directory, FOLDED) if s.changed_at() <= kept_since]
-    folded = _folded(expired)
-    horizon = now - float(conf.get("LEDGER_HORIZON"))
-    for segment in expired:
-        # Past the horizon the ledger has only forgotten it.
-        if segment in folded or segment.created_at < horizon:
-            segment.remove()
-        elif segment.become(SEALED) is not None:
-            logger.warning("The ledger has lost segment %s: it is sent again.", segment.id)
-
-
-def _folded(found: Iterable[Segment]) -> set[Segment]:
-    from trackable.folding import ledger
-
-    ids_of = {segment: _batch_ids(segment) for segment in found}
-    by_alias: dict[str, set[str]] = defaultdict(set)
-    for pairs in ids_of.values():
-        for label, identity in pairs or ():
-            by_alias[ledger.alias_of(label)].add(identity)
-    shown: set[str] = set()
-    for alias, ids in by_alias.items():
-        shown |= ledger.shows(alias, ids)
-    return {
-        segment
-        for segment, pairs in ids_of.items()
-        if pairs is not None and all(identity in shown for _, identity in pairs)
-    }
-
-
-def _batch_ids(segment: Segment) -> tuple[tuple[str, str], ...] | None:
-    try:
-        return _read_batch_ids(segment.directory, segment.id)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        segments.complain(segment.path, error)
-        return None
-
-
-@lru_cache(maxsize=4096)
-def _read_batch_ids(directory: Path, segment_id: str) -> tuple[tuple[str, str], ...]:
-    found, _ = batches.of_lines(segment_id, segments.content_of(directory, segment_id))
-    return tuple((batch.data_class, batch.id) for batch in found)
-
-
-def _make_room(directory: Path) -> None:
-    """Give up the retention of folded segments, oldest first, long before the journal is full."""
-    bound = int(conf.get("JOURNAL_MAX_BYTES")) * SHARE_BEFORE_FOLDED_GO
-    excess = segments.size_bytes(directory) - bound
-    for segment in segments.listing(directory, FOLDED):
-        if excess <= 0:
-            break
-        excess -= segment.size_bytes()
-        segment.remove()
 
 
 def flush(directory: Path, *, wait_seconds: float) -> None:
@@ -241,7 +176,7 @@ def flush(directory: Path, *, wait_seconds: float) -> None:
         writer.seal()
         segments.adopt(directory)
     except OSError as error:
-        segments.complain(directory, error)
+        files.complain(directory, error)
     awaited = {s.id for s in segments.listing(directory, OPEN) if s.size_bytes()}
     if not awaited:
         return

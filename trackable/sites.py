@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trackable import conf
 from trackable.exceptions import AlreadyRegistered, CannotRegister, NotRegistered
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class TrackableSite:
 
     def show_admin_pages(self, data_classes: Iterable[type[TrackableData]]) -> None:
         """Give data classes their admin pages, if ``TRACKABLE_REGISTER_ADMIN_MODELS``."""
-        if _has_admin() and conf.get("REGISTER_ADMIN_MODELS"):
+        if _has_admin() and _wants_admin_pages():
             from trackable import admin
 
             for data_cls in data_classes:
@@ -168,6 +167,12 @@ def _has_admin() -> bool:
     from django.apps import apps
 
     return apps.is_installed("django.contrib.admin")
+
+
+def _wants_admin_pages() -> bool:
+    from trackable import conf  # brings Django's settings, which `import trackable` does without
+
+    return bool(conf.get("REGISTER_ADMIN_MODELS"))
 
 
 def _hide_admin_pages(data_cls: type[TrackableData]) -> None:

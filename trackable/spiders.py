@@ -110,10 +110,11 @@ class SpiderFilter:
 
     def verdict_of_request(self, request: Any) -> str | None:
         """Return the verdict on a request's agent; no request is nobody to judge."""
-        meta = getattr(request, "META", None)
-        if not isinstance(meta, (dict, Mapping)):
+        try:
+            agent = request.META.get("HTTP_USER_AGENT")
+        except AttributeError:
             return None
-        return self.verdict(meta.get("HTTP_USER_AGENT"))
+        return self.verdict(agent)
 
     def _missing(self) -> str | None:
         return MISSING if conf.get("MISSING_USER_AGENT_IS_SPIDER") else None

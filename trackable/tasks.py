@@ -39,13 +39,18 @@ def schedule(app: Celery) -> None:
 
     An entry of the user's own for the task stays the only one.
     """
+    if not conf.get("DISABLE_COLLECTION_TASK"):
+        enter(app, NAME, conf.get("COLLECTION_PERIOD"))
+
+
+def enter(app: Celery, name: str, period_seconds: float) -> None:
+    """Enter a task into an app's beat schedule, unless an entry of the user's is there for it."""
     entries = app.conf.beat_schedule
-    if conf.get("DISABLE_COLLECTION_TASK") or NAME in map(_task_of, entries.values()):
+    if name in map(_task_of, entries.values()):
         return
-    period_seconds = conf.get("COLLECTION_PERIOD")
     # What no worker has taken by the next time is not worth taking: that one does its work.
-    entry = {"task": NAME, "schedule": period_seconds, "options": {"expires": period_seconds}}
-    app.conf.beat_schedule = {**entries, NAME: entry}
+    entry = {"task": name, "schedule": period_seconds, "options": {"expires": period_seconds}}
+    app.conf.beat_schedule = {**entries, name: entry}
 
 
 def _task_of(entry: Any) -> str | None:

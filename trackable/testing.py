@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 
-from trackable import batches, messaging, sites
+from trackable import counting, messaging, records, sites
 from trackable.broker import Claim
 from trackable.counters import Amount, counters_of
 from trackable.diversion import divert
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 else:
     MixinBase = object
 
-__all__ = ["Increment", "Outbox", "TrackableTestMixin", "capture"]
+__all__ = ["Increment", "Outbox", "Record", "TrackableTestMixin", "capture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,21 @@ class Increment:
         return self.data_class, self.model, self.object_id, self.field_name
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was emitted: the label of its class, and its values."""
+
+    record_class: str
+    values: dict[str, Any]
+
+
 class Outbox(list[Increment]):
     """What was emitted and will be counted, in order. What is removed from it is not folded."""
 
     def __init__(self) -> None:
         super().__init__()
+        #: the records, in order; they fold in the same way
+        self.records: list[Record] = []
         #: hits that the spider filter kept out, by the label of their data class
         self.filtered: Counter[str] = Counter()
         self._waiting: list[_Line] = []
@@ -86,6 +96,8 @@ class Outbox(list[Increment]):
     def fold(self) -> int:
         """Fold what was not folded before, and return the number of increments folded.
 
+        A record is one too.
+
         The increments stay in the list. Works in the transaction of a ``TestCase``.
         ``process_messages`` does the same for as long as this outbox receives.
         """
@@ -95,26 +107,30 @@ class Outbox(list[Increment]):
     def clear(self) -> None:
         """Forget everything, and what was filtered too."""
         super().clear()
+        self.records.clear()
         self.filtered.clear()
         self._waiting.clear()
 
     def take(self, data_class: str, line: bytes) -> bool:
-        increment = _decode(line)
-        if increment is None:
-            self.filtered[data_class] += 1
-        else:
-            self.append(increment)
-        self._waiting.append(_Line(data_class, line, increment))
+        emitted = _decode(line)
+        match emitted:
+            case Increment():
+                self.append(emitted)
+            case Record():
+                self.records.append(emitted)
+            case None:
+                self.filtered[data_class] += 1
+        self._waiting.append(_Line(data_class, line, emitted))
         return True
 
     def claims(self, data_classes: Collection[str] | None) -> Iterator[Claim]:
-        kept = {id(increment) for increment in self}
+        kept = {id(emitted) for emitted in (*self, *self.records)}
         for label in dict.fromkeys(line.data_class for line in self._waiting):
             if data_classes is not None and label not in data_classes:
                 continue
             claimed = [line for line in self._waiting if line.data_class == label]
             content = b"".join(line.text for line in claimed if line.is_among(kept))
-            found, _damaged = batches.of_lines(segments.new_id(), content)
+            found = counting.of_lines(segments.new_id(), content)
             for batch in found:
                 yield Claim(batch, _Receipt(self._waiting, claimed))
 
@@ -124,10 +140,10 @@ class _Line:
     data_class: str
     text: bytes
     #: ``None`` for a hit that was filtered
-    increment: Increment | None
+    emitted: Increment | Record | None
 
     def is_among(self, identities: Collection[int]) -> bool:
-        return self.increment is None or id(self.increment) in identities
+        return self.emitted is None or id(self.emitted) in identities
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +158,10 @@ class _Receipt:
             self.waiting.remove(line)
 
 
-def _decode(line: bytes) -> Increment | None:
+def _decode(line: bytes) -> Increment | Record | None:
     match lines.decode(line.rstrip(b"\n")):
+        case [label, *counter, 1] if records.is_record(counter):
+            return Record(label, records.values_of(counter))
         case [label, model, object_id, start, field_name, amount]:
             amount = Decimal(amount) if isinstance(amount, str) else amount
             during = decode_start(apps.get_model(label).period, start)

@@ -80,10 +80,11 @@ def fold_under_fire(page_id: str, kills: str) -> None:
 def fold_killed_at_every_line(page_id: str, step: str) -> None:
     """Kill a fold before each line of ours that it runs, and have the next one count exactly."""
     page = Page(pk=int(page_id))
+    lines_of_a_fold(page)  # makes what is made once: the folder's own files
     lines = lines_of_a_fold(page)
-    wait_for(in_a_fork(fold_and_compare, 1))
+    wait_for(in_a_fork(fold_and_compare, 2))
     stops = lines[:: int(step)]
-    for number, line in enumerate(stops, start=2):
+    for number, line in enumerate(stops, start=3):
         child = in_a_fork(emit_and_fold_until, page, line)
         assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), f"{line} was not reached"
         wait_for(in_a_fork(fold_and_compare, number))

@@ -23,6 +23,10 @@ from trackable.journal import writer
 from trackable_tests import services, shared
 
 SERVICE_FIXTURES = {"redis_url", "rabbitmq_url"}
+#: whose tests search, or go to the limits: many or long, for whoever changes what they look at
+SLOW_FOLDERS = {"bounds", "faults", "fuzzing", "protocol"}
+SEARCHES = {"fuzzing", "protocol"}
+DATABASE_FIXTURES = {"db", "transactional_db", "admin_client", "admin_user"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,12 +49,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         used = {*getattr(item, "fixturenames", ()), *named}
         if SERVICE_FIXTURES & used:
             item.add_marker("services")
+        if item.path.parent.name in SLOW_FOLDERS:
+            item.add_marker("slow")
 
 
 def runs_here(item: pytest.Item) -> bool:
-    """Tell whether a test is for the database of this run: ``vendor("postgresql")``."""
+    """Tell whether a test is for the database of this run: ``vendor("postgresql")``.
+
+    One that asks for no database, or searches, runs with SQLite alone: once is enough.
+    """
     marker = item.get_closest_marker("vendor")
-    return marker is None or django_settings.TEST_DATABASE in marker.args
+    if marker is not None:
+        return django_settings.TEST_DATABASE in marker.args
+    asks = item.get_closest_marker("django_db") or DATABASE_FIXTURES & {*item.fixturenames}
+    is_search = item.path.parent.name in SEARCHES
+    return django_settings.TEST_DATABASE == "sqlite" or (bool(asks) and not is_search)
 
 
 @pytest.hookimpl(wrapper=True)

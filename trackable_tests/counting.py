@@ -92,7 +92,7 @@ def entry(
 
 def batch(data_cls: DataClass, *entries: Entry, **kwargs: Any) -> Batch:
     label = data_cls._meta.label
-    return Batch(batches.batch_id(segments.new_id(), label), label, entries, **kwargs)
+    return Batch.of(batches.batch_id(segments.new_id(), label), label, entries, **kwargs)
 
 
 def reasons() -> list[str]:

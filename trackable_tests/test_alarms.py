@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -11,12 +12,19 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from trackable import alarms
+from trackable import alarms, notices
 
 
 @pytest.fixture(autouse=True)
-def capture(admins: None, mails_at_once: None, settings: Any) -> None:
+def capture(
+    admins: None,
+    mails_at_once: None,
+    settings: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     settings.TRACKABLE_CAPTURE_CONNECTION_ERRORS = True
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def pass_a_minute(directory: Path) -> None:
@@ -94,3 +102,34 @@ def test_a_mail_server_that_hangs_holds_up_nothing(
     alarms.sound(tmp_path, alarms.JOURNAL, "full")
     assert not answered.is_set()
     answered.set()
+
+
+def test_where_nothing_can_be_written_processes_mail_once_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for _ in range(3):
+        notices.forget()  # as in another process
+        alarms.sound(tmp_path / "file" / "journal", alarms.JOURNAL, "full")
+    assert len(mail.outbox) == 1
+    pass_a_minute(tmp_path)
+    alarms.end(tmp_path / "file" / "journal", alarms.JOURNAL)
+    alarms.sound(tmp_path / "file" / "journal", alarms.JOURNAL, "full")
+    assert len(mail.outbox) == 2
+
+
+def test_where_not_even_that_can_be_written_each_process_mails_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    for _ in range(3):
+        alarms.sound(tmp_path / "file" / "journal", alarms.JOURNAL, "full")
+    assert len(mail.outbox) == 1
+
+
+def test_a_file_in_the_place_of_the_journal_is_mailed_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for _ in range(3):
+        alarms.sound(tmp_path / "file", alarms.JOURNAL, "full")
+    assert len(mail.outbox) == 1

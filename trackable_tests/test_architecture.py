@@ -1,6 +1,7 @@
 """Imports run one way, and bring neither models nor brokers before they are needed."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,13 @@ CORE = [path for path in FILES if "contrib" not in path.relative_to(ROOT).parts]
 
 #: none of these may come with ``import trackable``
 LATE = ("celery", "django.apps.registry", "django.db.models", "kombu", "redis", "trackable.models")
+
+#: nor any of these with ``django.setup()``: what only emits, ships, folds or answers a scrape needs
+LATER = (
+    *("celery", "kombu", "amqp", "redis", "requests", "httpx", "urllib3", "prometheus_client"),
+    *("crawleruseragents", "trackable.batches", "trackable.broker", "trackable.flusher"),
+    *("trackable.folding", "trackable.journal", "trackable.messaging", "trackable.tasks"),
+)
 
 #: what runs code, or trusts bytes, when it reads
 UNSAFE = {"_pickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
@@ -64,11 +72,28 @@ def test_nothing_imports_pickle_or_its_kin() -> None:
     assert wrong_imports(FILES, lambda _, name: name.partition(".")[0] in UNSAFE) == {}
 
 
+def loaded_by(code: str, names: tuple[str, ...], **env: str) -> str:
+    """Return which of the modules a new process has after running the code."""
+    code = f"import sys; {code}; print(*(name for name in {names!r} if name in sys.modules))"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | env)
+    return run.stdout.strip() + run.stderr
+
+
 @pytest.mark.parametrize("module", ["trackable", "trackable.conf"])
 def test_importing_loads_no_models_and_no_broker(module: str) -> None:
-    code = f"import sys, {module}; print(*(n for n in {LATE!r} if n in sys.modules))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (run.stdout.strip(), run.stderr) == ("", "")
+    assert loaded_by(f"import {module}", LATE) == ""
+
+
+def test_importing_loads_nothing_of_django() -> None:
+    assert loaded_by("import trackable", ("django",)) == ""
+
+
+def test_setting_up_loads_no_broker_and_no_fold() -> None:
+    """A site with the admin, and with data classes and pages of its own."""
+    names = (*LATER, "trackable.admin.quarantine")
+    env = {"DJANGO_SETTINGS_MODULE": "trackable_tests.demo.settings"}
+    assert loaded_by("import django; django.setup()", names, **env) == names[-1]
 
 
 def test_data_classes_are_resolved_when_first_asked_for() -> None:

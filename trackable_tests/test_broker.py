@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,7 +26,7 @@ OTHER_LABEL = "testapp.PageHours"
 
 def batch(label: str = LABEL, amount: Any = 3) -> Batch:
     entry = Entry("testapp.Page", "1", "", "views", amount, 3)
-    return Batch(batches.batch_id(segments.new_id(), label), label, (entry,))
+    return Batch.of(batches.batch_id(segments.new_id(), label), label, (entry,))
 
 
 class BrokerContract:
@@ -100,16 +103,101 @@ class BrokerContract:
         assert claim.batch.body == body
         claim.ack()
 
+    @pytest.mark.parametrize("codec", ["zlib", "bzip2", "lzma", "none such", 5])
+    def test_what_claims_to_be_compressed_comes_as_it_is(
+        self, subject: Broker, settings: Any, codec: Any
+    ) -> None:
+        subject.depth(LABEL)
+        url = settings.TRACKABLE_BROKER_URL
+        publish_raw(url, b"garbage", headers={"compression": codec})
+        subject.publish(sent := batch())
+        assert bodies_of(subject) == [b"garbage", sent]
+        with Broker() as other:
+            assert other.claim(LABEL) is None
 
-def publish_raw(url: str, body: bytes, content_type: str) -> None:
-    with Connection(url) as connection:
+    def test_nothing_is_unpacked(self, subject: Broker, settings: Any) -> None:
+        """A few bytes of a stranger's could be gigabytes."""
+        subject.depth(LABEL)
+        packed = zlib.compress(b"0" * (1 << 22))
+        publish_raw(settings.TRACKABLE_BROKER_URL, packed, headers={"compression": "zlib"})
+        claim = subject.claim(LABEL)
+        assert claim is not None
+        assert isinstance(claim.batch, Malformed)
+        assert (claim.batch.body, claim.length_bytes) == (packed, len(packed))
+        claim.ack()
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"content_encoding": "none such"},
+            {"content_type": "application/x-none-such", "content_encoding": "none such"},
+            {"content_type": "text/plain", "headers": {"compression": "bzip2"}},
+        ],
+    )
+    def test_codecs_that_nobody_knows_do_no_harm(
+        self, subject: Broker, settings: Any, odd: dict[str, Any]
+    ) -> None:
+        subject.depth(LABEL)
+        publish_raw(settings.TRACKABLE_BROKER_URL, b"\xff", **odd)
+        subject.publish(sent := batch())
+        assert bodies_of(subject) == [b"\xff", sent]
+
+
+def bodies_of(subject: Broker) -> list[Any]:
+    """Claim and acknowledge what waits: batches, and the bodies of what is none."""
+    found: list[Any] = []
+    while (claim := subject.claim(LABEL)) is not None:
+        found.append(claim.batch.body if isinstance(claim.batch, Malformed) else claim.batch)
+        claim.ack()
+    return found
+
+
+def publish_raw(
+    url: str, body: bytes, content_type: str = broker.CONTENT_TYPE, **options: Any
+) -> None:
+    with Connection(url, transport_options={"confirm_publish": True}) as connection:
         Producer(connection.channel(), auto_declare=False).publish(
             body,
             exchange="",
             routing_key=broker.queue_name(LABEL),
             content_type=content_type,
-            content_encoding="binary",
+            **{"content_encoding": "binary", **options},
         )
+
+
+def a_message_of_kombus(properties: Any = MappingProxyType({}), **changes: Any) -> str:
+    """Return a message as kombu keeps it in Redis, with something odd about it."""
+    usual = {
+        "delivery_tag": "tag",
+        "delivery_info": {"exchange": "", "routing_key": "x"},
+        "body_encoding": "base64",
+    }
+    odd = {**usual, **properties} if isinstance(properties, Mapping) else properties
+    message = {"body": "eHg=", "content-encoding": "utf-8", "content-type": broker.CONTENT_TYPE}
+    return json.dumps({**message, "headers": {}, "properties": odd, **changes})
+
+
+ODD_IN_REDIS = [
+    "null",
+    "[]",
+    '"x"',
+    b"\xff",
+    "[" * 100_000,
+    a_message_of_kombus(headers="x"),
+    a_message_of_kombus(headers=[1]),
+    a_message_of_kombus(headers={"compression": "zlib"}),
+    a_message_of_kombus(properties=None),
+    a_message_of_kombus(properties=[]),
+    a_message_of_kombus({"delivery_info": None}),
+    a_message_of_kombus({"body_encoding": "none such"}),
+    a_message_of_kombus({"body_encoding": 5}),
+    a_message_of_kombus(body=None),
+    a_message_of_kombus(body=5),
+    a_message_of_kombus(body={"a": 1}),
+    a_message_of_kombus(body="%%%"),
+    a_message_of_kombus(**{"content-type": 5}),
+    a_message_of_kombus(**{"content-encoding": 5}),
+]
 
 
 class TestRedis(BrokerContract):
@@ -128,6 +216,17 @@ class TestRedis(BrokerContract):
             found.append(type(claim.batch))
             claim.ack()
         assert found == [Malformed, Malformed, Malformed, Batch]
+
+    @pytest.mark.parametrize("odd", ODD_IN_REDIS, ids=lambda odd: odd[:150])
+    def test_odd_messages_keep_nothing_from_being_claimed(
+        self, subject: Broker, redis_url: str, odd: Any
+    ) -> None:
+        subject.publish(sent := batch())
+        with redis.Redis.from_url(redis_url) as client:
+            client.rpush(broker.queue_name(LABEL), odd)
+        assert bodies_of(subject)[1:] == [sent]
+        with Broker() as other:
+            assert other.claim(LABEL) is None
 
     def test_the_claims_of_a_folder_that_died_are_given_to_another(
         self, subject: Broker, monkeypatch: pytest.MonkeyPatch

@@ -31,6 +31,7 @@ from trackable_tests.testapp.models import (
     PageParentData,
     PageTotals,
     Unregistered,
+    Visit,
 )
 
 SOURCES = sorted(Path(checks.__file__).parent.glob("*.py"))
@@ -60,7 +61,8 @@ def test_every_id_has_one_row_in_order() -> None:
 
 def test_every_message_has_a_hint() -> None:
     for path in SOURCES:
-        assert path.read_text().count("hint=") == path.read_text().count('id="trackable.')
+        text = path.read_text()
+        assert text.count("hint=") == len(re.findall(r'\bid=("trackable\.|error_id)', text))
 
 
 # data classes
@@ -362,12 +364,12 @@ WRONG = {
     "EXIT_TIMEOUT": [-1, None],
     "FLUSH_INTERVAL": [0, "0.5"],
     "FLUSH_THREAD": [1],
-    "FOLD_MAX_ENTRIES": [0, None],
+    "FOLD_MAX_COUNTERS": [0, None],
     "JOURNAL_DIR": ["", None, 5],
     "JOURNAL_FSYNC": [True, False, None, "Seal", []],
     "JOURNAL_MAX_BYTES": [0, "1G"],
     "JOURNAL_RETENTION": [-600],
-    "JOURNAL_SEGMENT_BYTES": [0],
+    "JOURNAL_SEGMENT_BYTES": [0, 100 << 20, 10**400],
     "LEDGER_HORIZON": [0, "7 days"],
     "MISSING_USER_AGENT_IS_SPIDER": [None],
     "QUEUE_ARGUMENTS": [None, [("x", 1)]],
@@ -375,8 +377,15 @@ WRONG = {
     "REGISTER_ADMIN_MODELS": [None],
     "REMOVE_MALFORMED_MESSAGES": [0],
     "RESEND_AFTER": [0, "x"],
+    "TRUSTED_PROXIES": [None, "10.0.0.0/8", ["10.0.0.1/8"], [7]],
     "USER_AGENT_FILTERING": ["on"],
 }
+
+
+def test_a_number_that_has_no_text_is_told_of_by_its_type(settings: Any) -> None:
+    settings.TRACKABLE_JOURNAL_SEGMENT_BYTES = 10**5000
+    (message,) = checks.check_settings()
+    assert message.msg == "TRACKABLE_JOURNAL_SEGMENT_BYTES is a int."
 
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in WRONG.items() for v in vs])
@@ -431,6 +440,33 @@ def test_dangling_link_is_found(settings: Any, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     settings.TRACKABLE_JOURNAL_DIR = tmp_path / "link"
     assert ids(checks.check_journal()) == ["E013"]
+
+
+@pytest.mark.parametrize(
+    ("path", "base"),
+    [("journal", None), ("journal", "site"), (".", ""), ("~/journal", "/srv"), (None, "site")],
+)
+def test_journal_that_is_not_in_one_place_is_found(
+    settings: Any, path: str | None, base: str | None
+) -> None:
+    settings.BASE_DIR, settings.TRACKABLE_JOURNAL_DIR = base, path
+    if path is None:
+        del settings.TRACKABLE_JOURNAL_DIR
+    (message,) = checks.check_journal()
+    assert message.id == "trackable.E014"
+    assert "absolute path" in message.hint
+
+
+def test_relative_journal_in_a_project_passes(settings: Any, tmp_path: Path) -> None:
+    settings.BASE_DIR, settings.TRACKABLE_JOURNAL_DIR = str(tmp_path), Path("journal")
+    assert checks.check_journal() == []
+
+
+def test_journal_that_every_site_would_have_is_a_warning(settings: Any) -> None:
+    del settings.BASE_DIR
+    assert checks.check_journal() == []
+    del settings.TRACKABLE_JOURNAL_DIR
+    assert ids(checks.check_journal()) == ["W008"]
 
 
 def test_folder_of_another_user_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -536,6 +572,34 @@ def test_database_without_content_types_is_found_for_generic_relations(settings:
     assert (message.id, message.obj) == ("trackable.E021", PageData)
 
 
+def test_record_class_in_a_database_without_a_ledger_is_found(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [Router(Visit)]
+    settings.TEST_DATABASE_OF = {}
+    router = settings.DATABASE_ROUTERS[0]
+    router.db_for_write = lambda model, **_: "other" if model is Visit else None
+    found = checks.check_routing()
+    assert {(message.id, message.obj) for message in found} == {("trackable.E021", Visit)}
+    assert len(found) == 2
+
+
 def test_database_with_all_of_it_passes() -> None:
     assert checks.check_routing() == []
     assert trackable.site.data_classes()
+
+
+@isolate_apps("trackable_tests.testapp")
+@pytest.mark.parametrize(("digits", "found"), [(15, []), (16, ["W009"])])
+def test_decimals_longer_than_those_of_sqlite_are_a_warning(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, digits: int, found: list[str]
+) -> None:
+    class Long(TrackableData):
+        money = models.DecimalField(max_digits=digits, decimal_places=2, default=0)
+
+        class Meta:
+            app_label = "testapp"
+
+    monkeypatch.setattr(databases, "folded_classes", lambda: [Long])
+    settings.TEST_DATABASE_OF = {"testapp.Long": "other"}
+    assert ids(checks.check_precision()) == found
+    monkeypatch.setattr(connections["other"], "vendor", "postgresql")
+    assert checks.check_precision() == []

@@ -22,7 +22,8 @@ OTHER: dict[str, Any] = {
     "EXIT_TIMEOUT": 0,
     "FLUSH_INTERVAL": 0.1,
     "FLUSH_THREAD": True,
-    "FOLD_MAX_ENTRIES": 10,
+    "FOLD_MAX_COUNTERS": 10,
+    "FORWARD": {"testapp.PageData.views": {}},
     "JOURNAL_DIR": "/var/lib/site/journal",
     "JOURNAL_FSYNC": "always",
     "JOURNAL_MAX_BYTES": 1000,
@@ -35,6 +36,7 @@ OTHER: dict[str, Any] = {
     "REGISTER_ADMIN_MODELS": True,
     "REMOVE_MALFORMED_MESSAGES": True,
     "RESEND_AFTER": 90,
+    "TRUSTED_PROXIES": ["10.0.0.0/8"],
     "USER_AGENT_FILTERING": True,
 }
 
@@ -82,6 +84,41 @@ def test_default_journal_is_in_the_project() -> None:
 def test_default_journal_of_a_project_without_a_folder_is_temporary(settings: Any) -> None:
     del settings.BASE_DIR
     assert conf._default_journal_dir() == Path(tempfile.gettempdir()) / ".trackable" / "journal"
+
+
+@pytest.mark.parametrize("path", ["counts/journal", Path("counts", "journal")])
+def test_a_relative_journal_is_in_the_project_whatever_the_working_directory(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Any
+) -> None:
+    settings.TRACKABLE_JOURNAL_DIR = path
+    monkeypatch.chdir(tmp_path)
+    assert conf.journal_dir() == django_settings.BASE_DIR / "counts" / "journal"
+
+
+@pytest.mark.parametrize("path", ["journal", "~/journal", "."])
+def test_without_a_project_a_relative_journal_does_not_follow_the_working_directory(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    del settings.BASE_DIR
+    settings.TRACKABLE_JOURNAL_DIR = path
+    before = conf.journal_dir()
+    monkeypatch.chdir(tmp_path)
+    assert conf.journal_dir() == before == Path(tempfile.gettempdir(), path)
+
+
+def test_a_journal_in_a_relative_project_is_absolute(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BASE_DIR = "site"
+    settings.TRACKABLE_JOURNAL_DIR = "journal"
+    monkeypatch.chdir(tmp_path)
+    assert conf.journal_dir() == tmp_path / "site" / "journal"
+
+
+def test_an_absolute_journal_needs_no_project(settings: Any, tmp_path: Path) -> None:
+    settings.BASE_DIR = b"/of bytes"
+    settings.TRACKABLE_JOURNAL_DIR = str(tmp_path)
+    assert conf.journal_dir() == tmp_path
 
 
 def test_journal_of_a_test_run_is_not_the_projects(settings: Any) -> None:

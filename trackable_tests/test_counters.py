@@ -117,6 +117,23 @@ def test_refusal_says_why(name: str, amount: Any, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "amount", "end"),
+    [
+        ("views", 1.5, "views (PositiveIntegerField): it is not an integer."),
+        (
+            "revenue",
+            Decimal("1.234"),
+            "revenue (DecimalField). Ensure that there are no more than 2 decimal places.",
+        ),
+    ],
+)
+def test_refusal_is_made_of_sentences(name: str, amount: Any, end: str) -> None:
+    with pytest.raises(BadAmount) as caught:
+        clean_amount(COUNTERS[name], amount)
+    assert str(caught.value) == f"'{amount}' cannot be added to {end}"
+
+
+@pytest.mark.parametrize(
     ("name", "bits"), [("small", 15), ("big", 63), ("positive_small", 15), ("positive_big", 63)]
 )
 def test_range_is_the_columns(name: str, bits: int) -> None:

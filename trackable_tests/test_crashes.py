@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trackable import shipping
+from trackable import settling, shipping
 from trackable.broker import Broker, Claim
 from trackable.folding import collect as collecting
 from trackable.folding import ledger, quarantine, upsert
@@ -28,14 +28,12 @@ from trackable_tests.counting import (
     through_brokers,
     total,
 )
+from trackable_tests.folding.failing import AFTER, BEFORE, Step, name_of, stop_at
 from trackable_tests.testapp.models import Page, PageData, PageParentTotals, PageTotals
 
 pytestmark = pytest.mark.django_db
 
-BEFORE, AFTER = "before", "after"
-
-#: what is stopped: an object, the name of its function, at which call, and on which side of it
-STEPS: list[tuple[Any, str, int, str]] = [
+STEPS: list[Step] = [
     (shipping, "flush", 1, AFTER),
     (ledger, "claim", 1, BEFORE),
     (ledger, "claim", 1, AFTER),
@@ -47,12 +45,12 @@ STEPS: list[tuple[Any, str, int, str]] = [
     (collecting, "fold", 2, BEFORE),
     (Claim, "ack", 2, BEFORE),
     (Claim, "ack", 2, AFTER),
-    (shipping, "settle", 1, BEFORE),
+    (settling, "settle", 1, BEFORE),
     (Segment, "become", 1, AFTER),
     (Segment, "become", 2, BEFORE),
-    (shipping, "settle", 1, AFTER),
+    (settling, "settle", 1, AFTER),
 ]
-STEPS_TO_A_BROKER: list[tuple[Any, str, int, str]] = [
+STEPS_TO_A_BROKER: list[Step] = [
     (Broker, "publish", 1, BEFORE),
     (Broker, "publish", 2, BEFORE),
     (Broker, "publish", 3, AFTER),
@@ -63,31 +61,7 @@ STEPS_TO_A_BROKER: list[tuple[Any, str, int, str]] = [
 ]
 
 
-def name_of(step: Any) -> str | None:
-    if not isinstance(step, tuple):
-        return None
-    owner, name, call, side = step
-    return f"{side}-{owner.__name__.rpartition('.')[2]}.{name}-{call}"
-
-
-def stop_at(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, side: str) -> None:
-    """Have one call of a function end in a crash, before or after it does its work."""
-    real = getattr(owner, name)
-    calls = iter(range(1, 1000))
-
-    def act(*args: Any, **kwargs: Any) -> Any:
-        is_the_one = next(calls) == call
-        if is_the_one and side == BEFORE:
-            raise Crash
-        result = real(*args, **kwargs)
-        if is_the_one:
-            raise Crash
-        return result
-
-    monkeypatch.setattr(owner, name, act)
-
-
-def crash_and_compare(monkeypatch: pytest.MonkeyPatch, step: tuple[Any, str, int, str]) -> None:
+def crash_and_compare(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
     one, other = a_page("one"), a_page("other")
     for _ in range(2):
         for page in (one, other):

@@ -72,6 +72,21 @@ def test_what_names_no_browser_and_no_device_is_a_program(agent: str) -> None:
     assert crawler_pattern(agent) == NO_DEVICE
 
 
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Lotus-Notes/6.0; Windows-NT",
+        "Mozilla/4.0 (compatible; Lotus-Notes/5.0; Windows-NT)",
+        "Postbox/7.0.60",
+        "Airmail/5.6 (Mac OS X)",
+        "eMClient/9.2.1222.0",
+        "The Bat! (v9.3)",
+    ],
+)
+def test_a_mail_reader_is_a_person(agent: str) -> None:
+    assert crawler_pattern(agent) is None
+
+
 @pytest.mark.parametrize("agent", ["Mozilla/5.0", "Mozilla/4.0", "Mozilla"])
 def test_a_bare_mozilla_is_a_person(agent: str) -> None:
     assert crawler_pattern(agent) is None

@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -82,6 +82,17 @@ def test_it_goes_to_the_first_data_class_with_the_field(page: Page, settings: An
     send_increment_message(None, page, "revenue", options={"value": Decimal("2.50")})
     assert emitted(settings)[0][0] == "testapp.PageData"
     assert emitted(settings)[0][-1] == "2.50"
+
+
+@pytest.mark.parametrize(
+    ("emit", "sign"), [(send_increment_message, ""), (send_decrement_message, "-")]
+)
+def test_amounts_are_written_whatever_context_decimals_have(
+    page: Page, settings: Any, emit: Any, sign: str
+) -> None:
+    with localcontext(prec=3):
+        emit(None, page, "revenue", options={"value": Decimal("1234567890.12")})
+    assert emitted(settings)[0][-1] == f"{sign}1234567890.12"
 
 
 def test_it_goes_to_the_data_class_that_is_named(page: Page, settings: Any) -> None:

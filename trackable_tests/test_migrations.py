@@ -5,7 +5,7 @@ from django.core.management import call_command
 
 
 @pytest.mark.django_db(databases="__all__")
-@pytest.mark.parametrize("app", ["trackable", "testapp"])
+@pytest.mark.parametrize("app", ["trackable", "trackable_beacons", "testapp", "campaigns"])
 def test_models_and_migrations_agree(app: str, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("makemigrations", app, check=True, dry_run=True)
     assert "No changes detected" in capsys.readouterr().out

@@ -6,15 +6,15 @@ import json
 import os
 import pickle
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import transaction
 from django.test import RequestFactory
 from django.utils.module_loading import autodiscover_modules
 
@@ -28,6 +28,7 @@ from trackable.messaging import process_messages, send_increment_message
 from trackable.models import QuarantinedMessage
 from trackable.shipping import Shipper
 from trackable_tests import gate
+from trackable_tests.bounds.threads import in_threads
 from trackable_tests.counting import (
     DataClass,
     a_page,
@@ -62,27 +63,6 @@ CHROME = (
 )
 
 
-def in_threads(number: int, action: Callable[[int], None]) -> None:
-    """Do something in several threads that start at once; an error in one is raised."""
-    start, errors = threading.Barrier(number), []
-
-    def act(turn: int) -> None:
-        try:
-            start.wait()
-            action(turn)
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=act, args=(turn,)) for turn in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-
-
 # two folders on two counters of one row: 298 and 274 of 500 and 500
 
 
@@ -95,7 +75,7 @@ def test_two_folders_on_two_counters_of_one_row_overwrite_nothing() -> None:
         for _ in range(60):
             fold("testapp.PageData", [batch(PageData, entry(page, field, period=day))])
 
-    in_threads(2, fold_often)
+    in_threads(partial(fold_often, 0), partial(fold_often, 1))
     assert PageData.objects.values_list("views", "clicks").get() == (60, 60)
 
 
@@ -144,7 +124,7 @@ def test_a_request_that_is_rolled_back_blocks_nobody(
 
 def test_threads_that_emit_at_once_lose_nothing() -> None:
     page = a_page()
-    in_threads(8, lambda turn: emit(page, times=300))
+    in_threads(*[partial(emit, page, times=300)] * 8)
     assert (process_messages(), total(PageData)) == (2400, 2400)
 
 

@@ -1,16 +1,21 @@
 """Calendar periods, through changes to and from summer time and in zones of every offset."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.test import override_settings
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trackable import periods
-from trackable.periods import PERIODS, decode_start, encode_start, start_of
+from trackable.periods import PERIODS, current_zone, decode_start, encode_start, start_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu"]
@@ -146,3 +151,34 @@ def test_hour_of_an_event_is_kept_by_a_fold_in_another_zone(zone: str) -> None:
         text = encode_start("hour", moment)
     with timezone.override("UTC"):
         assert decode_start("hour", text) == start_of("hour", moment, ZoneInfo(zone))
+
+
+def zone_in_a_thread() -> str:
+    with ThreadPoolExecutor(1) as threads:
+        return str(threads.submit(current_zone).result())
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_current_zone_is_that_of_django(is_known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not is_known:
+        monkeypatch.setattr(periods, "_ACTIVATED", None)
+    default = timezone.get_default_timezone_name()
+    assert str(current_zone()) == default
+    with timezone.override("Asia/Tokyo"):
+        assert str(current_zone()) == "Asia/Tokyo"
+        assert str(async_to_sync(sync_to_async(current_zone))()) == "Asia/Tokyo"
+        assert zone_in_a_thread() == default
+        with timezone.override(None):
+            assert str(current_zone()) == default
+    assert str(current_zone()) == default
+    with override_settings(TIME_ZONE="Europe/Paris"):
+        assert str(current_zone()) == "Europe/Paris"
+
+
+def test_a_context_where_no_zone_was_activated_is_found() -> None:
+    assert periods._ACTIVATED is not None
+    assert Context().run(periods._ACTIVATED.get, None) is None
+
+
+def test_a_local_that_keeps_its_values_elsewhere_is_left_alone() -> None:
+    assert periods._variable_of(threading.local()) is None

@@ -213,7 +213,7 @@ def test_what_another_machine_published_is_folded(broker_url: str) -> None:
 
 
 def test_a_fold_reports_its_progress(broker_url: str | None, settings: Any) -> None:
-    settings.TRACKABLE_FOLD_MAX_ENTRIES = 1
+    settings.TRACKABLE_FOLD_MAX_COUNTERS = 1
     page = a_page()
     for _ in range(3):
         emit_segment(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import OperationalError, connections
 
-from trackable import alarms, batches, shipping
+from trackable import alarms, batches, counting, settling, shipping
 from trackable.batches import Batch
 from trackable.exceptions import BrokerRefused, BrokerUnavailable
 from trackable.folding.engine import fold
-from trackable.journal import lines, segments, writer
+from trackable.journal import files, lines, segments, writer
 from trackable.journal.segments import FOLDED, OPEN, SEALED, SHIPPED, Segment
 from trackable.models import LedgerEntry
 from trackable.shipping import Shipper
@@ -179,8 +181,11 @@ def test_a_shipper_that_hangs_is_overtaken(shipper: Shipper, seal: Any, director
     seal()
     stopped = Shipper(directory)
     assert stopped.lock.acquire()
+    long_ago = (time.time() - 31, time.time() - 31)
     for segment in segments.listing(directory, SEALED):
-        os.utime(segment.path, (time.time() - 31, time.time() - 31))
+        os.utime(segment.path, long_ago)
+    assert not shipper.ship()
+    os.utime(stopped.lock.path, long_ago)
     assert shipper.ship()
     assert states(directory) == [SHIPPED]
     stopped.close()
@@ -218,6 +223,28 @@ def test_a_class_that_the_broker_refuses_holds_up_no_other(shipper: Shipper, sea
     assert found == {refused.id: SEALED, accepted.id: SHIPPED}
 
 
+def test_while_one_class_is_refused_its_neighbours_are_not_sent_again_and_again(
+    shipper: Shipper, seal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal("a.A", "b.B")
+    asked, refusing = [], ["a.A"]
+
+    def publish(batch: Batch) -> None:
+        asked.append(batch.data_class)
+        if batch.data_class in refusing:
+            raise BrokerRefused("PRECONDITION_FAILED")
+
+    shipper._broker.publish = publish  # type: ignore[method-assign]
+    for _ in range(5):
+        shipper.ship()
+    assert asked == ["a.A", "b.B"]
+    refusing.clear()
+    monkeypatch.setattr(shipping, "LONGEST_PAUSE_SECONDS", 0.0)
+    shipper.ship()
+    assert (asked, states(shipper.directory)) == (["a.A", "b.B", "a.A"], [SHIPPED])
+    assert shipper._taken_at == {}
+
+
 def test_shipping_stops_at_its_deadline(shipper: Shipper, seal: Any) -> None:
     seal()
     assert not shipper.ship(deadline=time.monotonic() - 1)
@@ -230,8 +257,8 @@ def test_damaged_lines_are_logged_and_their_neighbours_read(
     segment = seal()
     content = segment.read()
     segment.path.write_bytes(content + b"x" + content + content)
-    (batch,) = shipping.read(segment)
-    assert batch.hits == 2
+    batch, damaged = shipping.read(segment)
+    assert (batch.hits, damaged.damaged) == (3, 1)
     assert "1 damaged lines" in caplog.text
 
 
@@ -247,7 +274,7 @@ def folded(segment: Segment) -> None:
 def test_a_segment_that_the_ledger_shows_is_folded(directory: Path, seal: Any) -> None:
     shown, hidden = seal().become(SHIPPED), seal().become(SHIPPED)
     folded(shown)
-    shipping.settle(directory, time.time())
+    settling.settle(directory, time.time())
     found = {segment.id: segment.state for segment in segments.listing(directory)}
     assert found == {shown.id: FOLDED, hidden.id: SHIPPED}
 
@@ -257,10 +284,10 @@ def test_a_segment_is_folded_once_all_its_classes_are(directory: Path, seal: Any
     segment = seal(LABEL, "testapp.PageHours")
     first, second = shipping.read(segment)
     fold(first.data_class, [first])
-    shipping.settle(directory, time.time())
+    settling.settle(directory, time.time())
     assert states(directory) == [SEALED]
     fold(second.data_class, [second])
-    shipping.settle(directory, time.time())
+    settling.settle(directory, time.time())
     assert states(directory) == [FOLDED]
 
 
@@ -268,20 +295,37 @@ def test_a_segment_is_folded_once_all_its_classes_are(directory: Path, seal: Any
 def test_a_folded_segment_is_removed_after_its_retention(directory: Path, seal: Any) -> None:
     folded(seal())
     now = time.time()
-    shipping.settle(directory, now)
-    shipping.settle(directory, now + 590)
+    settling.settle(directory, now)
+    settling.settle(directory, now + 590)
     assert states(directory) == [FOLDED]
-    shipping.settle(directory, now + 610)
+    settling.settle(directory, now + 610)
     assert states(directory) == []
 
 
 @pytest.mark.django_db
 def test_a_segment_that_the_ledger_has_lost_is_sent_again(directory: Path, seal: Any) -> None:
     folded(seal())
-    shipping.settle(directory, time.time())
+    settling.settle(directory, time.time())
     LedgerEntry.objects.all().delete()
-    shipping.settle(directory, time.time() + 610)
+    settling.settle(directory, time.time() + 610)
     assert states(directory) == [SEALED]
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_a_database_that_is_away_keeps_only_its_own_from_being_settled(
+    directory: Path, seal: Any, settings: Any
+) -> None:
+    settings.TEST_DATABASE_OF = {"testapp.PageHours": "other"}
+    shown, unknown = seal("testapp.PageTotals"), seal("testapp.PageHours")
+    folded(shown)
+
+    def be_away(*_: Any) -> None:
+        raise OperationalError("it is away")
+
+    with connections["other"].execute_wrapper(be_away), pytest.raises(OperationalError):
+        settling.settle(directory, time.time() + HOUR)
+    found = {segment.id: segment.state for segment in segments.listing(directory)}
+    assert found == {shown.id: FOLDED, unknown.id: SEALED}
 
 
 @pytest.mark.django_db
@@ -290,10 +334,10 @@ def test_what_is_not_folded_in_time_is_sent_again_under_its_id(
 ) -> None:
     seal()
     shipper.ship()
-    shipping.settle(directory, time.time() + HOUR - 10)
+    settling.settle(directory, time.time() + HOUR - 10)
     shipper.ship()
     assert len(published(shipper)) == 1
-    shipping.settle(directory, time.time() + HOUR + 10)
+    settling.settle(directory, time.time() + HOUR + 10)
     shipper.ship()
     first, second = published(shipper)
     assert first == second
@@ -306,8 +350,46 @@ def test_retention_ends_early_where_the_journal_has_no_room(
     kept, older = seal(), seal()
     folded(older)
     settings.TRACKABLE_JOURNAL_MAX_BYTES = kept.size_bytes()
-    shipping.settle(directory, time.time())
+    settling.settle(directory, time.time())
     assert [(s.id, s.state) for s in segments.listing(directory)] == [(kept.id, SEALED)]
+
+
+@pytest.mark.django_db
+def test_a_journal_without_room_keeps_what_the_ledger_does_not_show(
+    directory: Path, seal: Any, settings: Any
+) -> None:
+    kept, gone = [], []
+    for _ in range(3):
+        kept += [seal(), seal().become(SHIPPED)]
+        gone.append(seal())
+    for segment in gone:
+        folded(segment)
+    settings.TRACKABLE_JOURNAL_MAX_BYTES = 1
+    for _ in range(2):
+        settling.settle(directory, time.time())
+    assert segments.listing(directory) == sorted(kept)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES])
+@pytest.mark.parametrize("state", [SEALED, SHIPPED, FOLDED])
+def test_a_segment_that_cannot_be_read_is_settled_once_it_can(
+    directory: Path, seal: Any, monkeypatch: pytest.MonkeyPatch, error: int, state: str
+) -> None:
+    segment = seal() if state == SEALED else seal().become(state)
+    folded(segment)
+    counting._ids.clear()
+    later = time.time() + 2 * HOUR
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(error, os.strerror(error), str(path))
+
+    with monkeypatch.context() as unreadable:
+        unreadable.setattr(files, "read", refuse)
+        settling.settle(directory, later)
+    assert segments.listing(directory) == [segment]
+    settling.settle(directory, later)
+    assert states(directory) == ([] if state == FOLDED else [FOLDED])
 
 
 @pytest.mark.django_db
@@ -316,7 +398,7 @@ def test_what_waits_for_long_is_sent_again_ever_more_rarely(directory: Path, sea
     sent, now = [], segment.created_at
     for _ in range(7 * 24 * 4):
         now += HOUR / 4
-        shipping.settle(directory, now)
+        settling.settle(directory, now)
         for again in segments.listing(directory, SEALED):
             sent.append((now - segment.created_at) / HOUR)
             os.utime(again.become(SHIPPED).path, (now, now))  # type: ignore[union-attr]
@@ -328,9 +410,9 @@ def test_what_waits_for_long_is_sent_again_ever_more_rarely(directory: Path, sea
 @pytest.mark.django_db
 def test_what_the_ledger_has_forgotten_by_age_is_not_sent_again(directory: Path, seal: Any) -> None:
     folded(seal())
-    shipping.settle(directory, time.time())
+    settling.settle(directory, time.time())
     LedgerEntry.objects.all().delete()
-    shipping.settle(directory, time.time() + 8 * 24 * HOUR)
+    settling.settle(directory, time.time() + 8 * 24 * HOUR)
     assert states(directory) == []
 
 

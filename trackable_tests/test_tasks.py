@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from trackable import conf, tasks
+from trackable import batches, conf, tasks
 from trackable.exceptions import BrokerUnavailable
 from trackable.folding import ledger
 from trackable.journal import segments, writer
@@ -47,7 +47,8 @@ def an_app(**configuration: Any) -> Celery:
 
 def old_entry(alias: str = "default") -> str:
     long_ago = timezone.now() - timedelta(days=30)
-    ids = {"batch_id": uuid.uuid4().hex, "fold_id": uuid.uuid4().hex}
+    batch_id = batches.batch_id(batches.id_time(long_ago.timestamp()), uuid.uuid4().hex)
+    ids = {"batch_id": batch_id, "fold_id": uuid.uuid4().hex}
     entry = LedgerEntry(**ids, data_class="testapp.PageData", folded_at=long_ago)
     entry.save(using=alias, force_insert=True)
     return entry.pk
@@ -91,7 +92,7 @@ def test_schedule_that_is_set_late_gets_the_task_when_beat_starts() -> None:
 @pytest.mark.django_db
 def test_task_folds_and_returns_the_number() -> None:
     emit(a_page(), times=3)
-    assert (CollectTrackingData.apply().get(), total(PageData)) == (3, 3)
+    assert (CollectTrackingData.apply().result, total(PageData)) == (3, 3)
     assert (CollectTrackingData(), CollectTrackingData.ignore_result) == (0, True)
 
 

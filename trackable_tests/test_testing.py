@@ -179,7 +179,7 @@ def test_command_and_task_fold_the_outbox(
     send_increment_message(None, saved_page, "views")
     call_command("fold_trackable_messages", verbosity=0)
     send_increment_message(None, saved_page, "views")
-    assert CollectTrackingData.apply().get() == 1
+    assert CollectTrackingData.apply().result == 1
     assert (views(saved_page), list(tmp_path.iterdir())) == (2, [])
 
 
@@ -187,7 +187,7 @@ def test_filtered_hits_reach_the_ledger(
     trackable_outbox: Outbox, saved_page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trackable.messaging._is_spider", lambda _request: True)
-    send_increment_message(None, saved_page, "views")
+    send_increment_message(RequestFactory().get("/"), saved_page, "views")
     assert trackable_outbox.fold() == 0
     assert LedgerEntry.objects.get().filtered == 1
 

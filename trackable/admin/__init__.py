@@ -2,5 +2,6 @@
 
 from trackable.admin.data import TrackableDataAdmin
 from trackable.admin.own import hide, show
+from trackable.admin.quarantine import QuarantinedMessageAdmin
 
-__all__ = ["TrackableDataAdmin", "hide", "show"]
+__all__ = ["QuarantinedMessageAdmin", "TrackableDataAdmin", "hide", "show"]

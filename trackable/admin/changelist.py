@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db import models
 from django.db.models import Max, Min, QuerySet
@@ -30,6 +31,13 @@ class DataChangeList(ChangeList):
             # The template tag asks for these; Django's own would sort a million rows by day,
             # and need time zones that many a MySQL has not loaded.
             self.queryset.dates = self.queryset.datetimes = self._dates
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        try:
+            return super().get_filters(request)
+        except OverflowError as error:
+            # A year that no date has; of one that is just not in range Django says so itself.
+            raise IncorrectLookupParameters(error) from error
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

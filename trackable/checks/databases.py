@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
 from django.core.checks import CheckMessage, Error
-from django.db import connections, router
+from django.core.checks import Warning as CheckWarning
+from django.db import connections, models, router
 from django.db.backends.base.features import BaseDatabaseFeatures
 
+from trackable.counters import counters_of
+from trackable.labels import folded_classes
+
 if TYPE_CHECKING:
-    from trackable.models import TrackableData
+    from trackable.labels import FoldedClass
+
+#: What SQLite has of a decimal: it keeps and adds them as floats.
+SQLITE_DIGITS: Final = 15
 
 
 def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
@@ -21,7 +26,7 @@ def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
     from trackable.models import LedgerEntry
 
     # What no data class claims is entered where the ledger is by default.
-    used = {*_data_classes_by_alias(), router.db_for_write(LedgerEntry)}
+    used = {*_classes_by_alias(), router.db_for_write(LedgerEntry)}
     asked = [alias for alias in databases or () if alias in used]
     return [message for alias in asked for message in _check_database(alias)]
 
@@ -60,6 +65,9 @@ def _has_transactions(alias: str) -> bool:
 
 def check_routing(**_: Any) -> list[CheckMessage]:
     """Find data classes in databases that have no ledger, or no content types to refer to."""
+    # Imported here: the checks of apps that use no tables import this package.
+    from django.contrib.contenttypes.models import ContentType
+
     from trackable.models import LedgerEntry, QuarantinedMessage
 
     return [
@@ -69,19 +77,49 @@ def check_routing(**_: Any) -> list[CheckMessage]:
             obj=data_cls,
             id="trackable.E021",
         )
-        for alias, data_classes in _data_classes_by_alias().items()
-        for data_cls in data_classes
+        for alias, classes in _classes_by_alias().items()
+        for data_cls in classes
         for model in (LedgerEntry, QuarantinedMessage, ContentType)
-        if not (model is ContentType and "parent" in data_cls.key_fields())
+        if not (model is ContentType and _needs_no_content_types(data_cls))
         and not router.allow_migrate_model(alias, model)
     ]
 
 
-def _data_classes_by_alias() -> dict[str, list[type[TrackableData]]]:
+def check_precision(**_: Any) -> list[CheckMessage]:
+    """Find decimals with more digits than their database has: what is added to them is lost."""
     from trackable.models import TrackableData
 
-    found: dict[str, list[type[TrackableData]]] = defaultdict(list)
-    for model in apps.get_models():
-        if issubclass(model, TrackableData):
-            found[router.db_for_write(model)].append(model)
+    return [
+        CheckWarning(
+            f"The counter '{field.name}' has {field.max_digits} digits, of which SQLite keeps"
+            f" {SQLITE_DIGITS}: what is added to a greater number is lost in silence.",
+            hint=f"Set max_digits to {SQLITE_DIGITS} at most, count in a smaller unit in a"
+            " BigIntegerField, or use another database.",
+            obj=field,
+            id="trackable.W009",
+        )
+        for alias, classes in _classes_by_alias().items()
+        if connections[alias].vendor == "sqlite"
+        for data_cls in classes
+        if issubclass(data_cls, TrackableData)
+        for field in counters_of(data_cls).values()
+        if isinstance(field, models.DecimalField) and (field.max_digits or 0) > SQLITE_DIGITS
+    ]
+
+
+def _needs_no_content_types(folded_class: FoldedClass) -> bool:
+    from django.contrib.contenttypes.models import ContentType
+
+    from trackable.models import TrackableData
+
+    if issubclass(folded_class, TrackableData):
+        return "parent" in folded_class.key_fields()
+    fields = folded_class._meta.get_fields()
+    return not any(field.related_model is ContentType for field in fields)
+
+
+def _classes_by_alias() -> dict[str, list[FoldedClass]]:
+    found: dict[str, list[FoldedClass]] = defaultdict(list)
+    for folded_class in folded_classes():
+        found[router.db_for_write(folded_class)].append(folded_class)
     return found

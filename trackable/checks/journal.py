@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any, Final
 
+from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
@@ -21,11 +23,14 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 
 
 def check_journal(**_: Any) -> list[CheckMessage]:
-    """Find a folder that cannot be written, or is not on a local disk."""
+    """Find a folder that is not one, cannot be written, or is not one machine's or one site's."""
     try:
         directory = Path(os.path.abspath(conf.journal_dir()))
     except TypeError:
         return []  # reported as a wrong value
+    misplaced = _check_place()
+    if any(message.is_serious() for message in misplaced):
+        return misplaced
     existing = next(p for p in (directory, *directory.parents) if os.path.lexists(p))
     if not existing.is_dir():
         return [
@@ -35,7 +40,36 @@ def check_journal(**_: Any) -> list[CheckMessage]:
                 id="trackable.E013",
             )
         ]
-    return [*_check_access(directory, existing), *_check_disk(directory, existing)]
+    return [
+        *misplaced,
+        *_check_access(directory, existing),
+        *_check_disk(directory, existing),
+        *_check_machines(directory),
+    ]
+
+
+def _check_place() -> list[CheckMessage]:
+    """Find a path that is not of one folder, or a folder that may be of several sites."""
+    path, project = getattr(settings, "TRACKABLE_JOURNAL_DIR", None), conf.project_dir()
+    if path is None and project is None:
+        return [
+            checks.Warning(
+                "The journal is in the system's folder for temporary files, where every site"
+                " without a BASE_DIR has it.",
+                hint="Set TRACKABLE_JOURNAL_DIR to a folder of this site's own, or set BASE_DIR.",
+                id="trackable.W008",
+            )
+        ]
+    if Path(project or "", path or "").is_absolute() and not str(path).startswith("~"):
+        return []
+    return [
+        Error(
+            f"The path of the journal is not absolute: {str(path or project)!r}.",
+            hint="Set TRACKABLE_JOURNAL_DIR to an absolute path. A relative one is in BASE_DIR,"
+            " which must be absolute then; '~' is not looked up.",
+            id="trackable.E014",
+        )
+    ]
 
 
 def _check_access(directory: Path, existing: Path) -> list[CheckMessage]:
@@ -61,6 +95,23 @@ def _check_disk(directory: Path, existing: Path) -> list[CheckMessage]:
             hint="Set TRACKABLE_JOURNAL_DIR to a folder on a local disk: its locks are between"
             " the processes of one machine.",
             id="trackable.W003",
+        )
+    ]
+
+
+def _check_machines(directory: Path) -> list[CheckMessage]:
+    from trackable.journal import machines
+
+    found = [m for m in machines.others(directory, time.time()) if m.is_neighbour]
+    if not found:
+        return []
+    hosts = ", ".join(sorted({ascii(machine.host) for machine in found}))
+    return [
+        checks.Warning(
+            f"The journal in {directory} is used by another machine too: {hosts}.",
+            hint="Give each machine a TRACKABLE_JOURNAL_DIR of its own. Meanwhile nothing is lost,"
+            " but what processes of another machine leave behind waits for five minutes.",
+            id="trackable.W007",
         )
     ]
 

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Final
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
-from trackable import conf
+from trackable import addresses, conf
+from trackable.checks.rules import (
+    BOOLEAN,
+    MAPPING,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Rule,
+    check_names,
+    check_values,
+    is_number,
+)
 
+#: Well below what makes a batch longer, or one of more entries, than folds take.
+MAX_SEGMENT_BYTES: Final = 8 << 20
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a value must be, in words and as a test; a secret one is not shown."""
-
-    demand: str
-    fits: Callable[[Any], bool]
-    secret: bool = False
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-POSITIVE: Final = Rule("a positive number", lambda value: _is_number(value) and value > 0)
-NOT_NEGATIVE: Final = Rule("zero or more", lambda value: _is_number(value) and value >= 0)
-BOOLEAN: Final = Rule("True or False", lambda value: isinstance(value, bool))
-MAPPING: Final = Rule("a dictionary", lambda value: isinstance(value, Mapping), secret=True)
 
 #: setting without its prefix -> what its value must be
 RULES: Final[dict[str, Rule]] = {
@@ -47,12 +39,16 @@ RULES: Final[dict[str, Rule]] = {
     "EXIT_TIMEOUT": NOT_NEGATIVE,
     "FLUSH_INTERVAL": POSITIVE,
     "FLUSH_THREAD": BOOLEAN,
-    "FOLD_MAX_ENTRIES": POSITIVE,
+    "FOLD_MAX_COUNTERS": POSITIVE,
+    "FORWARD": MAPPING,
     "JOURNAL_DIR": Rule("a path", lambda v: isinstance(v, str | os.PathLike) and v != ""),
     "JOURNAL_FSYNC": Rule("'off', 'seal' or 'always'", lambda v: v in ("off", "seal", "always")),
     "JOURNAL_MAX_BYTES": POSITIVE,
     "JOURNAL_RETENTION": POSITIVE,
-    "JOURNAL_SEGMENT_BYTES": POSITIVE,
+    "JOURNAL_SEGMENT_BYTES": Rule(
+        f"a positive number up to {MAX_SEGMENT_BYTES}, of bytes",
+        lambda value: is_number(value) and 0 < value <= MAX_SEGMENT_BYTES,
+    ),
     "LEDGER_HORIZON": POSITIVE,
     "MISSING_USER_AGENT_IS_SPIDER": BOOLEAN,
     "QUEUE_ARGUMENTS": MAPPING,
@@ -60,6 +56,7 @@ RULES: Final[dict[str, Rule]] = {
     "REGISTER_ADMIN_MODELS": BOOLEAN,
     "REMOVE_MALFORMED_MESSAGES": BOOLEAN,
     "RESEND_AFTER": POSITIVE,
+    "TRUSTED_PROXIES": Rule("a list of addresses and networks", addresses.are_networks),
     "USER_AGENT_FILTERING": BOOLEAN,
 }
 
@@ -72,34 +69,19 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 def _check_names() -> Iterator[CheckMessage]:
     known = [conf.PREFIX + name for name in conf.DEFAULTS]
-    for name in dir(settings):
-        if not name.startswith(conf.PREFIX) or name in known:
-            continue
-        if name == conf.MISSPELT_FILTERING:
-            yield checks.Warning(
-                f"{name} is a misspelling.",
-                hint="Rename it to TRACKABLE_USER_AGENT_FILTERING.",
-                id="trackable.W001",
-            )
-            continue
-        close = difflib.get_close_matches(name, known, 1)
-        yield Error(
-            f"There is no setting {name}.",
-            hint=f"Did you mean {close[0]}?" if close else "See the reference of the settings.",
-            id="trackable.E010",
+    if hasattr(settings, conf.MISSPELT_FILTERING):
+        known.append(conf.MISSPELT_FILTERING)
+        yield checks.Warning(
+            f"{conf.MISSPELT_FILTERING} is a misspelling.",
+            hint="Rename it to TRACKABLE_USER_AGENT_FILTERING.",
+            id="trackable.W001",
         )
+    yield from check_names(conf.PREFIX, known, error_id="trackable.E010")
 
 
 def _check_values() -> Iterator[CheckMessage]:
-    for name, rule in RULES.items():
-        value = getattr(settings, conf.PREFIX + name, conf.UNSET)
-        if value is not conf.UNSET and not rule.fits(value):
-            shown = f"a {type(value).__name__}" if rule.secret else repr(value)[:100]
-            yield Error(
-                f"{conf.PREFIX}{name} is {shown}.",
-                hint=f"It must be {rule.demand}.",
-                id="trackable.E011",
-            )
+    rules = {conf.PREFIX + name: rule for name, rule in RULES.items()}
+    return check_values(rules, error_id="trackable.E011")
 
 
 def _check_times() -> Iterator[CheckMessage]:

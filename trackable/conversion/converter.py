@@ -135,7 +135,7 @@ class Converter:
                 entries += self._entries(record, parent)
             except TrackableError as error:
                 self._refuse(f"Record {record.pk}: {error}")
-        self._add(tuple(entries))
+        self._add(entries)
 
     def _entries(self, record: models.Model, parent: Any) -> list[Entry]:
         if parent is None or isinstance(parent, Absent):
@@ -155,9 +155,9 @@ class Converter:
         self.report.converted += 1
         return found
 
-    def _add(self, entries: tuple[Entry, ...]) -> None:
+    def _add(self, entries: Sequence[Entry]) -> None:
         label = self.plan.data_cls._meta.label
-        for found in aggregate([Batch("0" * ID_LENGTH, label, entries)]).values():
+        for found in aggregate([Batch.of("0" * ID_LENGTH, label, entries)]).values():
             rows = self._cleaner.clean(found)
             for reject in self._cleaner.rejects:
                 self._refuse(f"{reject.reason}: {reject.payload}")

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
 from django.db import IntegrityError, models, transaction
 
 from trackable.conversion.plan import BadConversion, Plan
+from trackable.folding import ledger
 from trackable.models import LedgerEntry
 
-#: After every horizon of the ledger.
-FOR_EVER: Final = datetime(9000, 1, 1, tzinfo=UTC)
 ID_LENGTH: Final = 32
 
 
@@ -76,7 +74,7 @@ class Marker:
                 fold_id=fingerprint,
                 data_class=self.plan.data_cls._meta.label,
                 increments=position,
-                folded_at=FOR_EVER,
+                folded_at=ledger.never(),
             )
             for identity in self._ids()
         ]

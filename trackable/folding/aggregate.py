@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from trackable.batches import Batch, plus
+from trackable.batches import Batch, Counter, Total, add, pair_of
 from trackable.counters import Amount
 
 #: (parent model, object id, period), as they travel
@@ -28,16 +28,22 @@ Deltas = dict[tuple[str, type], Delta]
 
 def aggregate(batches: Iterable[Batch]) -> dict[str, dict[RowKey, Deltas]]:
     """Return the deltas by data class and row."""
-    classes: dict[str, dict[RowKey, Deltas]] = defaultdict(dict)
+    totals: dict[str, dict[Counter, Total]] = defaultdict(dict)
+    first: dict[str, dict[Counter, str]] = defaultdict(dict)
     for batch in batches:
-        rows = classes[batch.data_class]
-        for entry in batch.entries:
-            deltas = rows.setdefault((entry.parent, entry.object_id, entry.period), {})
-            key = (entry.field, type(entry.amount))
-            delta = deltas.get(key)
-            if delta is None:
-                deltas[key] = Delta(entry.amount, entry.hits, batch.id)
-            else:
-                delta.amount = plus(delta.amount, entry.amount)
-                delta.hits += entry.hits
-    return classes
+        counts, origins = totals[batch.data_class], first[batch.data_class]
+        for counter, total in batch.counts.items():
+            add(counts, counter, total)
+            origins.setdefault(counter, batch.id)
+    return {label: _by_row(counts, first[label]) for label, counts in totals.items()}
+
+
+def _by_row(
+    counts: Mapping[Counter, Total], origins: Mapping[Counter, str]
+) -> dict[RowKey, Deltas]:
+    rows: dict[RowKey, Deltas] = {}
+    for counter, total in counts.items():
+        parent, object_id, period, field, kind = counter
+        deltas = rows.setdefault((parent, object_id, period), {})
+        deltas[field, kind] = Delta(*pair_of(total), origins[counter])
+    return rows

@@ -11,11 +11,10 @@ import logging
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from django.db import (
     DatabaseError,
@@ -28,14 +27,26 @@ from django.db import (
 )
 from django.utils import timezone
 
-from trackable.batches import Batch, Malformed
-from trackable.folding import ledger, quarantine, upsert
+from trackable import mirrors
+from trackable.batches import Batch, Entry, Malformed
+from trackable.folding import (
+    garbage,
+    ledger,
+    overflows,
+    quarantine,
+    records,
+    schema,
+    upsert,
+)
 from trackable.folding.aggregate import aggregate
 from trackable.folding.quarantine import Reject
-from trackable.folding.rows import Row, RowCleaner, Unfit, data_class, with_each_key_once
-from trackable.models import TrackableData
+from trackable.folding.rows import Row, RowCleaner, with_each_key_once
+from trackable.labels import folded_class_of
+from trackable.models import TrackableData, TrackableRecord
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 ATTEMPTS: Final = 6
 FIRST_PAUSE_SECONDS: Final = 0.05
@@ -52,6 +63,7 @@ class FoldReport:
     duplicate_batches: int = 0
     filtered: int = 0
     dropped: int = 0
+    damaged: int = 0
     quarantined: int = 0
 
     def __iadd__(self, other: FoldReport) -> FoldReport:
@@ -69,15 +81,24 @@ def fold(data_class_label: str, group: Sequence[Batch | Malformed]) -> FoldRepor
     acknowledged.
     """
     alias = ledger.alias_of(data_class_label)
+    what = f"The fold of {data_class_label!a}"
+    return try_until_committed(alias, what, lambda: _fold_once(alias, group))
+
+
+def try_until_committed(alias: str, what: str, action: Callable[[], T]) -> T:
+    """Do what is a transaction and can be done again; do it again after errors that may pass.
+
+    Raises what Django raises if they do not pass.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _fold_once(alias, group)
+            return action()
         except (OperationalError, InterfaceError, IntegrityError) as error:
             if attempt == ATTEMPTS or connections[alias].in_atomic_block:
                 raise
             # Nobody knows whether a COMMIT arrived whose answer did not; the ledger will.
             connections[alias].close()
-            logger.info("Fold of %s is tried again (%d): %s", data_class_label, attempt, error)
+            logger.info("%s is tried again (%d): %s", what, attempt, ascii(str(error)))
             time.sleep(FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
     raise AssertionError("the last attempt returns or raises")
 
@@ -85,27 +106,32 @@ def fold(data_class_label: str, group: Sequence[Batch | Malformed]) -> FoldRepor
 def _fold_once(alias: str, group: Sequence[Batch | Malformed]) -> FoldReport:
     now = timezone.now()
     with transaction.atomic(using=alias, durable=True):
-        claimed = ledger.claim(alias, group)
-        unseen = list({item.id: item for item in group if item.id in claimed}.values())
-        foldable, rejects = _sort_out(unseen, now)
+        claimed = ledger.claim(alias, _first_of_each(group))
+        unseen = [item for item in _first_of_each(group) if item.id in claimed]
+        foldable, rejects = _sort_out(unseen, ledger.judged_at(alias, unseen))
         for label, batches in _by_class(foldable).items():
-            rejects += _apply(alias, label, batches)
+            rejects += apply(alias, label, batches)
         quarantine.put(alias, rejects, now)
     report = _report(unseen, rejects)
     report.duplicate_batches = len(group) - len(unseen)
     return report
 
 
+def _first_of_each(group: Sequence[Batch | Malformed]) -> list[Batch | Malformed]:
+    """Return the first item of each id: it counts, whatever others of that id say."""
+    return list({item.id: item for item in reversed(group)}.values())[::-1]
+
+
 def _sort_out(
-    items: Sequence[Batch | Malformed], now: datetime
+    items: Sequence[Batch | Malformed], seconds: float
 ) -> tuple[list[Batch], list[Reject]]:
     foldable: list[Batch] = []
     rejects: list[Reject] = []
     for item in items:
         if isinstance(item, Malformed):
             rejects.append(Reject.of_malformed(item))
-        elif ledger.is_past_horizon(item, now):
-            rejects += Reject.of_batch(item, "older than the ledger: it may be counted already")
+        elif ledger.is_past_horizon(item, seconds):
+            rejects += Reject.of_batch(item, quarantine.OLDER)
         else:
             foldable.append(item)
     return foldable, rejects
@@ -118,6 +144,7 @@ def _report(unseen: Sequence[Batch | Malformed], rejects: Sequence[Reject]) -> F
         batches=len(unseen),
         filtered=sum(b.filtered for b in counted),
         dropped=sum(b.dropped for b in counted),
+        damaged=sum(b.damaged for b in counted),
         quarantined=len(rejects),
     )
 
@@ -129,38 +156,84 @@ def _by_class(batches: Sequence[Batch]) -> dict[str, list[Batch]]:
     return found
 
 
-def _apply(alias: str, label: str, batches: Sequence[Batch]) -> list[Reject]:
-    """Add up the batches of one class and write the rows; return what is unfit."""
-    try:
-        cleaner = RowCleaner(data_class(label), alias)
-    except Unfit as error:
-        unfit = [Reject.of_batch(batch, str(error)) for batch in batches if batch.entries]
+def apply(alias: str, label: str, batches: Sequence[Batch]) -> list[Reject]:
+    """Add up the batches of one class and write the rows; return what is unfit.
+
+    Must run in a transaction, which also keeps what tells that the batches are counted.
+    """
+    data_cls = folded_class_of(label)
+    if data_cls is None:
+        reason = f"there is no data class {label[:100]!r}"
+        unfit = [Reject.of_batch(batch, reason) for batch in batches if batch.counts]
         return list(chain.from_iterable(unfit))
-    rows = cleaner.clean(aggregate(batches)[label])
-    if cleaner.has_bad_amounts and len(batches) > 1:
+    if issubclass(data_cls, TrackableRecord):
+        return records.apply(alias, data_cls, batches)
+    cleaner = RowCleaner(data_cls, alias)
+    with garbage.paused():
+        rows = cleaner.clean(aggregate(batches)[label])
+    if cleaner.bad_amounts and len(batches) > 1:
         # A bad amount spoils the sum that it is part of: apart, it is alone.
-        return [reject for batch in batches for reject in _apply(alias, label, [batch])]
+        sound, bad = _split(batches, cleaner.spoils)
+        if not bad:
+            sound, bad = _split(batches, cleaner.is_part_of_bad)
+        groups = [sound, *([batch] for batch in bad)]
+        return [reject for group in groups for reject in apply(alias, label, group)]
     for part in with_each_key_once(rows):
-        cleaner.rejects += _add(alias, cleaner.data_cls, part)
+        cleaner.rejects += _add(alias, data_cls, part)
     return cleaner.rejects
 
 
+def _split(
+    batches: Sequence[Batch], is_bad: Callable[[Entry], bool]
+) -> tuple[list[Batch], list[Batch]]:
+    """Return the batches without the entries that are bad, and these, batch by batch."""
+    sound: list[Batch] = []
+    bad: list[Batch] = []
+    for batch in batches:
+        found = {entry.counter for entry in batch.entries if is_bad(entry)}
+        sound.append(batch.only(batch.counts.keys() - found))
+        if found:
+            bad.append(batch.only(found))
+    return sound, bad
+
+
 def _add(alias: str, data_cls: type[TrackableData], rows: Sequence[Row]) -> list[Reject]:
-    """Upsert the rows; where the database refuses, halve until the culprit is alone."""
-    if not rows:
+    """Upsert the rows; where the database refuses, without those at fault."""
+    error = _refusal(alias, data_cls, rows)
+    if error is None:
         return []
+    if isinstance(error, IntegrityError) and schema.demands_more(alias, data_cls):
+        raise error
+    fit, rejects = overflows.take_out(upsert.Target.of(alias, data_cls), rows)
+    return rejects + _add_halves(alias, data_cls, fit)
+
+
+def _add_halves(alias: str, data_cls: type[TrackableData], rows: Sequence[Row]) -> list[Reject]:
+    """Upsert the rows; where the database refuses, halve until the culprit is alone."""
+    error = _refusal(alias, data_cls, rows)
+    if error is None:
+        return []
+    parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]] if rows[1:] else rows[0].by_field()
+    if len(parts) > 1:
+        return [reject for part in parts for reject in _add_halves(alias, data_cls, part)]
+    return rows[0].rejects(data_cls, f"the database refuses it: {error}")
+
+
+def _refusal(alias: str, data_cls: type[TrackableData], rows: Sequence[Row]) -> Exception | None:
+    """Upsert the rows, all or none; return why the database refuses some of them.
+
+    Raises what is not of the rows.
+    """
     try:
         with transaction.atomic(using=alias):
-            upsert.add(alias, data_cls, rows)
+            if rows:
+                upsert.add(alias, data_cls, rows)
+                mirrors.show(alias, data_cls, rows)
     except (DatabaseError, OverflowError) as error:
         if not _is_of_a_row(error):
             raise
-        parts = [rows[: len(rows) // 2], rows[len(rows) // 2 :]] if rows[1:] else rows[0].by_field()
-        if len(parts) > 1:
-            return [reject for part in parts for reject in _add(alias, data_cls, part)]
-        reason = f"the database refuses it: {error}"
-        return rows[0].rejects(data_cls, reason)
-    return []
+        return error
+    return None
 
 
 def _is_of_a_row(error: Exception) -> bool:

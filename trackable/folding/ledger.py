@@ -5,26 +5,28 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from django.apps import apps
+from django.conf import settings
 from django.db import Error, router
-from django.db.models import QuerySet
+from django.db.models import FloatField, Func, QuerySet
 from django.db.models.functions import Now
 
 from trackable import conf
-from trackable.batches import Batch, Malformed
+from trackable.batches import Batch, Malformed, id_time
 from trackable.exceptions import LedgerRefused
 from trackable.folding.chunks import chunked
-from trackable.folding.quarantine import MAX_LABEL_LENGTH, MAX_NUMBER, printable
-from trackable.models import LedgerEntry, TrackableData
+from trackable.folding.quarantine import MAX_LABEL_LENGTH, MAX_NUMBER, storable
+from trackable.labels import folded_class_of, folded_classes
+from trackable.models import LedgerEntry
 
 logger = logging.getLogger(__name__)
 
 CHUNK_SIZE: Final = 500
-#: Entries outlive the horizon by this, so that clocks may differ.
+#: Entries outlive the horizon by this, so that a database's clock may be set, or be another's.
 PRUNING_MARGIN: Final = timedelta(days=1)
 PRUNING_INTERVAL_SECONDS: Final = 3600.0
 
@@ -36,13 +38,32 @@ class DatabaseNow(Now):
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
 
+class DatabaseSeconds(Func):
+    """The database's clock, in seconds since the epoch, whatever the zones of both are."""
+
+    output_field = FloatField()
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
+        # SQLite's clock is that of the machine it runs on, which is this one.
+        return "%s", (time.time(),)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "EXTRACT(EPOCH FROM STATEMENT_TIMESTAMP())::float8"
+        return super().as_sql(compiler, connection, template=template, **context)
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return super().as_sql(compiler, connection, template="UNIX_TIMESTAMP()", **context)
+
+
 def alias_of(data_class: str) -> str:
     """Return the database that counts, and keeps the ledger, for a data class."""
-    try:
-        model = apps.get_model(data_class)
-    except (LookupError, ValueError):
-        model = LedgerEntry
-    return router.db_for_write(model)
+    return router.db_for_write(folded_class_of(data_class) or LedgerEntry)
+
+
+def aliases() -> list[str]:
+    """Return the databases that count, each of which keeps a ledger."""
+    counting = map(router.db_for_write, folded_classes())
+    return sorted({router.db_for_write(LedgerEntry), *counting})
 
 
 def claim(alias: str, group: Sequence[Batch | Malformed]) -> set[str]:
@@ -73,13 +94,13 @@ def _check(alias: str, ids: set[str]) -> None:
 
 
 def _entry(item: Batch | Malformed, fold_id: str) -> LedgerEntry:
-    label = printable(item.data_class, MAX_LABEL_LENGTH)
+    label = storable(item.data_class, MAX_LABEL_LENGTH)
     entry = LedgerEntry(
         batch_id=item.id, fold_id=fold_id, data_class=label, folded_at=DatabaseNow()
     )
     if isinstance(item, Batch):
         entry.increments = min(item.hits, MAX_NUMBER)
-        entry.filtered, entry.dropped = item.filtered, item.dropped
+        entry.filtered, entry.dropped, entry.damaged = item.filtered, item.dropped, item.damaged
     return entry
 
 
@@ -95,29 +116,73 @@ def _find(entries: QuerySet[LedgerEntry], ids: Iterable[str]) -> set[str]:
     return found
 
 
+def never() -> datetime:
+    """Return the date of entries that must not be pruned: after every horizon."""
+    return datetime(9000, 1, 1, tzinfo=UTC if settings.USE_TZ else None)
+
+
 def horizon() -> timedelta:
     """Return the age up to which the ledger can tell a folded batch."""
     return timedelta(seconds=float(conf.get("LEDGER_HORIZON")))
 
 
-def is_past_horizon(batch: Batch, now: datetime) -> bool:
-    """Tell whether a batch is so old that the ledger may have forgotten it."""
-    return now.timestamp() - batch.created_at > horizon().total_seconds()
+def clock(rows: QuerySet[Any]) -> float:
+    """Return the time by the clock of the database that has the rows, which dates the ledger.
+
+    In seconds since the epoch. Without a row, by the clock of this machine.
+    """
+    seconds = rows.order_by().values_list(DatabaseSeconds(), flat=True)[:1]
+    return next((float(each) for each in seconds), time.time())
+
+
+def judged_at(alias: str, claimed: Iterable[Batch | Malformed]) -> float:
+    """Return the time, in seconds, by which to judge whether what was claimed is too old.
+
+    By ``clock``, unless this machine's clock says that all of it is of this day: the query is
+    spared then, and that clock would have to be wrong by the horizon to have two count one batch.
+    """
+    now, margin = time.time(), PRUNING_MARGIN.total_seconds()
+    batches = [item for item in claimed if isinstance(item, Batch)]
+    odd = [batch.id for batch in batches if abs(now - batch.created_at) > margin]
+    return clock(LedgerEntry._base_manager.using(alias).filter(pk__in=odd[:1])) if odd else now
+
+
+def is_past_horizon(batch: Batch, seconds: float) -> bool:
+    """Tell whether a batch is so old that the ledger may have forgotten it by then.
+
+    The time must be of ``clock``, or ``judged_at``: by another one it may be pruned already.
+    """
+    return seconds - batch.created_at > horizon().total_seconds()
 
 
 def prune(alias: str) -> int:
-    """Forget what is older than the horizon; return the number of entries removed."""
-    # By the clock that dated the entries: one that is ahead here would forget too much.
-    before = DatabaseNow() - (horizon() + PRUNING_MARGIN)
-    old = LedgerEntry._base_manager.using(alias).filter(folded_at__lt=before)
-    return old._raw_delete(alias)
+    """Forget what is older than the horizon; return the number of entries removed.
+
+    What a machine has sent whose clock was ahead is remembered until its time has passed. All by
+    the database's clock: one that is ahead here would forget too much.
+    """
+    age = horizon() + PRUNING_MARGIN
+    entries = LedgerEntry._base_manager.using(alias).filter(folded_at__lt=DatabaseNow() - age)
+    earliest_kept = id_time(clock(entries) - age.total_seconds())
+    return entries.filter(batch_id__lt=earliest_kept)._raw_delete(alias)
 
 
 def prune_all() -> int:
-    """Prune the ledger in each database that counts; return the number of entries removed."""
-    counting = (LedgerEntry, TrackableData)
-    models = [model for model in apps.get_models() if issubclass(model, counting)]
-    return sum(prune(alias) for alias in sorted(set(map(router.db_for_write, models))))
+    """Prune the ledger in each database that counts; return the number of entries removed.
+
+    Raises what Django raises if one fails, once the others are pruned.
+    """
+    removed = 0
+    errors: list[Error] = []
+    for alias in aliases():
+        try:
+            removed += prune(alias)
+        except Error as error:
+            logger.warning("The ledger in %r is not pruned this time: %s", alias, error)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return removed
 
 
 def prune_hourly() -> None:
@@ -125,10 +190,8 @@ def prune_hourly() -> None:
     global _pruned_at
     if time.monotonic() - _pruned_at >= PRUNING_INTERVAL_SECONDS:
         _pruned_at = time.monotonic()
-        try:
+        with suppress(Error):  # it is logged
             prune_all()
-        except Error as error:
-            logger.warning("The ledger is not pruned this time: %s", error)
 
 
 _pruned_at = -PRUNING_INTERVAL_SECONDS

@@ -6,12 +6,17 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
+
+from django.conf import settings
+from django.utils import timezone
 
 from trackable import batches, conf
 from trackable.batches import Batch, Entry, Malformed
 from trackable.folding.aggregate import Delta, RowKey
+from trackable.journal.segments import TIME_LENGTH
 from trackable.models import QuarantinedMessage
 
 logger = logging.getLogger(__name__)
@@ -27,6 +32,8 @@ CHUNK_SIZE: Final = 500
 #: Each row may have a reason of its own; the log shows the most frequent ones.
 MAX_LOGGED_REASONS: Final = 10
 MAX_LOGGED_LENGTH: Final = 200
+#: What a reason begins with if nobody can tell any more whether the message is counted.
+OLDER: Final = "older than the ledger: it may be counted already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +45,27 @@ class Reject:
     reason: str
     increments: int
     payload: str
+    entries: tuple[Entry, ...] = ()
 
     @classmethod
     def of_delta(
         cls, data_class: str, origin: RowKey, field: str, delta: Delta, reason: str
     ) -> Reject:
-        entry = Entry(*origin, field, delta.amount, delta.hits)
-        [reject] = cls.of_batch(Batch(delta.batch_id, data_class, (entry,)), reason)
+        entry = Entry(*origin, field, delta.amount, min(delta.hits, MAX_NUMBER))
+        [reject] = cls.of_batch(Batch.of(delta.batch_id, data_class, [entry]), reason)
         return reject
 
     @classmethod
     def of_batch(cls, batch: Batch, reason: str) -> list[Reject]:
         """Return the batch, in parts if it is too long for one row."""
         payload = batches.encode(batch).decode("ascii")
-        half = len(batch.entries) // 2
+        half = len(batch.counts) // 2
         if half and len(payload) > MAX_PAYLOAD_LENGTH:
-            first = replace(batch, entries=batch.entries[:half])
-            rest = replace(batch, entries=batch.entries[half:], filtered=0, dropped=0)
+            first = batch.only(set(islice(batch.counts, half)))
+            others = batch.only(batch.counts.keys() - first.counts.keys())
+            rest = replace(others, filtered=0, dropped=0, damaged=0)
             return [*cls.of_batch(first, reason), *cls.of_batch(rest, reason)]
-        return [cls(batch.id, batch.data_class, reason, batch.hits, payload)]
+        return [cls(batch.id, batch.data_class, reason, batch.hits, payload, batch.entries)]
 
     @classmethod
     def of_malformed(cls, message: Malformed) -> Reject:
@@ -68,15 +77,20 @@ class Reject:
 
 def put(alias: str, rejects: Sequence[Reject], now: datetime) -> None:
     """Keep the rejects in the transaction at hand, or drop them if the settings say so."""
-    _log(rejects)
-    if conf.get("REMOVE_MALFORMED_MESSAGES"):
-        return
+    log(rejects)
+    if not conf.get("REMOVE_MALFORMED_MESSAGES"):
+        keep(alias, [message_of(reject, now) for reject in rejects])
+
+
+def keep(alias: str, messages: Sequence[QuarantinedMessage]) -> None:
+    """Store messages in the transaction at hand, whatever the settings say."""
     manager = QuarantinedMessage._base_manager.using(alias)
-    for chunk in _chunks([_kept(reject, now) for reject in rejects]):
+    for chunk in _chunks(messages):
         manager.bulk_create(chunk)
 
 
-def _log(rejects: Sequence[Reject]) -> None:
+def log(rejects: Sequence[Reject]) -> None:
+    """Warn of what is not counted: by its most frequent reasons."""
     examples = {reject.reason[:MAX_LOGGED_LENGTH]: reject.batch_id for reject in rejects}
     numbers = Counter(reject.reason[:MAX_LOGGED_LENGTH] for reject in rejects)
     shown = numbers.most_common(MAX_LOGGED_REASONS)
@@ -101,17 +115,30 @@ def _chunks(kept: Sequence[QuarantinedMessage]) -> Iterator[list[QuarantinedMess
         yield chunk
 
 
-def _kept(reject: Reject, now: datetime) -> QuarantinedMessage:
+def message_of(reject: Reject, quarantined_at: datetime) -> QuarantinedMessage:
+    """Return a reject as it is stored: cut to what a row can hold."""
     return QuarantinedMessage(
         batch_id=reject.batch_id,
-        data_class=printable(reject.data_class, MAX_LABEL_LENGTH),
-        reason=printable(reject.reason, MAX_REASON_LENGTH),
+        data_class=storable(reject.data_class, MAX_LABEL_LENGTH),
+        reason=storable(reject.reason, MAX_REASON_LENGTH),
         increments=min(reject.increments, MAX_NUMBER),
         payload=reject.payload[:MAX_PAYLOAD_LENGTH],
-        quarantined_at=now,
+        quarantined_at=quarantined_at,
     )
 
 
-def printable(text: str, length: int) -> str:
+def opened_at(message: QuarantinedMessage) -> datetime | None:
+    """Return when the segment was opened that a message is of; ``None`` if it was no batch."""
+    try:
+        milliseconds = int(message.batch_id[:TIME_LENGTH], 16)
+        moment = timezone.localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
+    if not milliseconds:
+        return None
+    return moment if settings.USE_TZ else timezone.make_naive(moment)
+
+
+def storable(text: str, length: int) -> str:
     """Return a text that every database stores: no NUL, no half characters, not too long."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")[:length]

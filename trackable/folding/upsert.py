@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from django.db import connections, models, transaction
@@ -18,6 +19,7 @@ from django.db.models import Case, F, When
 from django.db.utils import IntegrityError
 
 from trackable.counters import Amount, counters_of, field_range, is_positive
+from trackable.folding import garbage
 from trackable.folding.chunks import chunked
 from trackable.folding.rows import Row
 from trackable.models import TrackableData
@@ -25,6 +27,7 @@ from trackable.models import TrackableData
 Statement = Callable[["Target", Sequence[Row]], None]
 
 ROWS_PER_STATEMENT: Final = 1000
+DJANGO_FIELDS: Final = models.IntegerField.__module__
 
 
 def add(alias: str, data_cls: type[TrackableData], rows: Sequence[Row]) -> None:
@@ -80,7 +83,8 @@ class Target:
         return self.quote(self.data_cls._meta.db_table)
 
     def quote(self, name: str) -> str:
-        return self.connection.ops.quote_name(name)
+        """Return a name as it stands in a statement with parameters."""
+        return self.connection.ops.quote_name(name).replace("%", "%%")
 
     def column(self, field: models.Field[Any, Any]) -> str:
         return self.quote(str(field.column))
@@ -88,17 +92,42 @@ class Target:
     def columns(self, fields: Sequence[models.Field[Any, Any]]) -> list[str]:
         return [self.column(field) for field in fields]
 
+    def values(self, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """Return the values of ``fields`` for each row, as the database takes them."""
+        columns = self.columns_of(rows)
+        if self.others:
+            columns += zip(*(self.prepared(self.extras()) for _ in rows), strict=True)
+        return list(zip(*columns, strict=True))
+
+    @garbage.paused()
+    def columns_of(self, rows: Sequence[Row]) -> list[Sequence[Any]]:
+        """Return the values of keys and counters in a list for each, as the database takes them."""
+        keys = zip(*(row.key for row in rows), strict=True)
+        counts = (self.inserted(name, rows) for name in self.counters)
+        fields = (*self.key, *self.counters.values())
+        return [self._column(f, v) for f, v in zip(fields, chain(keys, counts), strict=True)]
+
+    def _column(self, field: models.Field[Any, Any], values: Sequence[Any]) -> Sequence[Any]:
+        """Prepare each value once, which takes long. Integers are taken as they are."""
+        if isinstance(field, models.IntegerField) and type(field).__module__ == DJANGO_FIELDS:
+            return list(values)
+        known = {value: field.get_db_prep_save(value, self.connection) for value in set(values)}
+        return [known[value] for value in values]
+
+    def inserted(self, name: str, rows: Sequence[Row]) -> list[Amount]:
+        """Return what new rows have in a counter: a positive one does not begin below zero."""
+        amounts = [row.amounts.get(name, 0) for row in rows]
+        return [max(a, 0) for a in amounts] if is_positive(self.counters[name]) else amounts
+
     def extras(self) -> list[Any]:
         """Return what ``others`` are given in a new row."""
         fresh: Any = self.data_cls() if self.others else None
         return [field.pre_save(fresh, True) for field in self.others]
 
-    def values(self, row: Row, extras: Sequence[Any] | None = None) -> tuple[Any, ...]:
-        """Return the values of ``fields`` for a row, as the database takes them."""
-        amounts = [_to_insert(field, row.amounts.get(n, 0)) for n, field in self.counters.items()]
-        extras = self.extras() if extras is None else extras
-        pairs = zip(self.fields, [*row.key, *amounts, *extras], strict=True)
-        return tuple(field.get_db_prep_save(value, self.connection) for field, value in pairs)
+    def prepared(self, extras: Sequence[Any]) -> list[Any]:
+        """Return the extras as the database takes them."""
+        pairs = zip(self.others, extras, strict=True)
+        return [field.get_db_prep_save(value, self.connection) for field, value in pairs]
 
     def rows(self, alias: str, key: Sequence[Any]) -> models.QuerySet[TrackableData]:
         lookup = {field.attname: value for field, value in zip(self.key, key, strict=True)}
@@ -106,9 +135,6 @@ class Target:
 
     def insert(self) -> str:
         return f"INSERT INTO {self.table} ({', '.join(self.columns(self.fields))})"
-
-    def one_row(self) -> str:
-        return f"({', '.join(['%s'] * len(self.fields))})"
 
 
 def _must_be_given(field: Any, key: Any, counters: dict[str, Any]) -> bool:
@@ -122,22 +148,19 @@ def _must_be_given(field: Any, key: Any, counters: dict[str, Any]) -> bool:
     )
 
 
-def _to_insert(field: models.Field[Any, Any], amount: Amount) -> Amount:
-    return max(amount, 0) if is_positive(field) else amount
-
-
 def add_on_postgresql(target: Target, rows: Sequence[Row]) -> None:
-    extras = [target.extras() for _ in rows]
-    values = [target.values(row, extra) for row, extra in zip(rows, extras, strict=True)]
+    extras = [target.extras() for _ in rows] if target.others else [[]]
     with target.connection.cursor() as cursor:
         if all(extra == extras[0] for extra in extras):
-            cursor.execute(*_unnested(target, values))
+            cursor.execute(*_unnested(target, rows, extras[0]))
         else:
-            for chunk in chunked(values, ROWS_PER_STATEMENT):
+            for chunk in chunked(target.values(rows), ROWS_PER_STATEMENT):
                 cursor.execute(*_listed(target, chunk))
+    # Now, where the rows at fault can be told, and not at COMMIT. It locks the parents too.
+    target.connection.check_constraints()
 
 
-def _unnested(target: Target, values: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+def _unnested(target: Target, rows: Sequence[Row], extras: Sequence[Any]) -> tuple[str, list[Any]]:
     """One statement whatever the number of rows: a column of keys or counts travels as one array.
 
     The others, which are the same in all rows, do not: UNNEST takes arrays in them apart.
@@ -146,15 +169,14 @@ def _unnested(target: Target, values: Sequence[tuple[Any, ...]]) -> tuple[str, l
     size = len(types) - len(target.others)
     arrays = ", ".join(f"%s::{kind}[]" for kind in types[:size])
     constants = "".join(f", %s::{kind}" for kind in types[size:])
-    columns = [list(column) for column in zip(*(row[:size] for row in values), strict=True)]
     source = f"SELECT u.*{constants} FROM UNNEST({arrays}) AS u"
-    return _on_conflict(target, source), [*values[0][size:], *columns]
+    return _on_conflict(target, source), [*target.prepared(extras), *target.columns_of(rows)]
 
 
 def _listed(target: Target, values: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
     row = ", ".join(f"%s::{field.db_type(target.connection)}" for field in target.fields)
     source = "VALUES " + ", ".join([f"({row})"] * len(values))
-    return _on_conflict(target, source), [value for each in values for value in each]
+    return _on_conflict(target, source), list(chain.from_iterable(values))
 
 
 def _on_conflict(target: Target, source: str) -> str:
@@ -165,16 +187,8 @@ def _on_conflict(target: Target, source: str) -> str:
 
 def add_on_sqlite(target: Target, rows: Sequence[Row]) -> None:
     key = ", ".join(target.columns(target.key))
-    sums = [
-        f"{target.column(field)} = {_guarded_sum(target, field)}"
-        for field in target.counters.values()
-    ]
-    sql = (
-        f"{target.insert()} VALUES {target.one_row()}"
-        f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}"
-    )
-    with target.connection.cursor() as cursor:
-        cursor.executemany(sql, [target.values(row) for row in rows])
+    sums = (f"{target.column(f)} = {_guarded_sum(target, f)}" for f in target.counters.values())
+    _insert_listed(target, rows, f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}")
 
 
 def _guarded_sum(target: Target, field: models.Field[Any, Any]) -> str:
@@ -205,20 +219,23 @@ def add_on_mysql(target: Target, rows: Sequence[Row]) -> None:
 
 def _add_on_duplicate_key(target: Target, rows: Sequence[Row], name: str, addition: str) -> None:
     sums = ", ".join(addition.format(c, target.table) for c in _counter_columns(target))
+    _insert_listed(target, rows, f"{name} ON DUPLICATE KEY UPDATE {sums}")
+
+
+def _insert_listed(target: Target, rows: Sequence[Row], on_conflict: str) -> None:
+    width = len(target.fields)
+    most = target.connection.features.max_query_params or ROWS_PER_STATEMENT * width
+    one_row = f"({', '.join(['%s'] * width)})"
     with target.connection.cursor() as cursor:
-        for chunk in chunked(rows, ROWS_PER_STATEMENT):
-            places = ", ".join([target.one_row()] * len(chunk))
-            sql = f"{target.insert()} VALUES {places}{name} ON DUPLICATE KEY UPDATE {sums}"
-            cursor.execute(sql, [value for row in chunk for value in target.values(row)])
+        for chunk in chunked(target.values(rows), max(min(most // width, ROWS_PER_STATEMENT), 1)):
+            sql = f"{target.insert()} VALUES {', '.join([one_row] * len(chunk))}{on_conflict}"
+            cursor.execute(sql, list(chain.from_iterable(chunk)))
 
 
 def add_portably(target: Target, rows: Sequence[Row]) -> None:
     """For databases without a statement of their own here: one row at a time, through the ORM."""
     for row in rows:
-        amounts = {
-            name: _to_insert(field, row.amounts.get(name, 0))
-            for name, field in target.counters.items()
-        }
+        amounts = {name: target.inserted(name, [row])[0] for name in target.counters}
         stored = target.rows(alias := target.connection.alias, row.key)
         sums = {name: F(name) + amount for name, amount in amounts.items()}
         if not stored.update(**sums):

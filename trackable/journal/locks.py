@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from trackable.journal import segments
+from trackable.journal import files, segments
 
 
 class MachineLock:
@@ -25,20 +27,35 @@ class MachineLock:
         Raises ``OSError`` if its directory cannot be written.
         """
         if self._fd >= 0:
+            self.beat()
             return True
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, segments.FILE_MODE)
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.MODE)
         try:
             if not segments.lock(fd):
                 os.close(fd)
                 return False
-            segments.share(fd, self.path.parent)
+            files.share(fd, self.path.parent)
         except OSError:
             os.close(fd)
             raise
         self._fd = fd
         _held.add(self)
         return True
+
+    def beat(self) -> None:
+        """Show, if this process has the lock, that it is at work."""
+        if self._fd >= 0:
+            with suppress(OSError):
+                os.utime(self._fd)
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Tell whether nobody who had the lock has been at work for so long."""
+        try:
+            # In the future too: the clock was set back since.
+            return abs(time.time() - self.path.stat().st_mtime) > seconds
+        except OSError:
+            return True
 
     def release(self) -> None:
         fd, self._fd = self._fd, -1

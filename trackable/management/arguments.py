@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import models
+from django.utils.timezone import make_aware, make_naive
 
 from trackable import sites
 from trackable.counters import CounterField, counters_of
 from trackable.exceptions import UnknownField
+from trackable.labels import folded_class_of
 from trackable.models import TrackableData
+
+if TYPE_CHECKING:
+    from trackable.labels import FoldedClass
+
+T = TypeVar("T")
+Parser = Callable[[str], T]
+
+AGE: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+SECONDS_PER_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def data_class(label: str) -> type[TrackableData]:
@@ -21,9 +37,13 @@ def data_class(label: str) -> type[TrackableData]:
     found = _find(label)
     if found is not None and issubclass(found, TrackableData):
         return found
-    known = [model for model in apps.get_models() if issubclass(model, TrackableData)]
     what = "is no data class" if found else "is unknown"
-    raise CommandError(f"{label!r} {what}.{guess(label, _labels(known))}")
+    raise CommandError(f"{label!r} {what}.{guess(label, _labels(_data_classes()))}")
+
+
+def folded_class(label: str) -> FoldedClass:
+    """Return the data or record class of a label: ``app.Model``."""
+    return folded_class_of(label) or data_class(label)
 
 
 def model(label: str) -> type[models.Model]:
@@ -61,20 +81,58 @@ def parents_of(data_cls: type[TrackableData]) -> list[type[models.Model]]:
     return list(dict.fromkeys(found))
 
 
-def positive_number(text: str) -> int:
-    """Return a number of at least 1, for ``argparse``."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
-    return number
+def bounded(kind: Callable[[str], T], is_within: Callable[[T], bool], what: str) -> Parser[T]:
+    """Return what makes a number of a text, for ``argparse``, or says that it is not ``what``."""
+
+    def parse(text: str) -> T:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        if number is None or not is_within(number):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return number
+
+    return parse
 
 
-def positive_seconds(text: str) -> float:
-    """Return a number of seconds above 0, for ``argparse``."""
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
-    return seconds
+natural_number: Final = bounded(int, lambda number: number >= 0, "a whole number of at least 0")
+positive_number: Final = bounded(int, lambda number: number >= 1, "a whole number of at least 1")
+positive_seconds: Final = bounded(
+    float, lambda seconds: 0 < seconds < float("inf"), "a number of seconds above 0"
+)
+percentage: Final = bounded(
+    lambda text: float(text.removesuffix("%")),
+    lambda percent: 0 < percent <= 100,
+    "a percentage above 0 and at most 100",
+)
+
+
+def stored_moment(text: str) -> datetime:
+    """Return a time as rows have it, for ``argparse``: naive where the site knows no zones."""
+    try:
+        found = datetime.fromtimestamp(moment(text), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time of this era") from error
+    return found if settings.USE_TZ else make_naive(found)
+
+
+def moment(text: str) -> float:
+    """Return a time in seconds since the epoch, for ``argparse``.
+
+    ``90m``, ``12h`` or ``7d`` is so long ago; else a date, or a date and time, of the site's zone
+    unless it has one.
+    """
+    if match := AGE.fullmatch(text.strip()):
+        return time.time() - int(match[1]) * SECONDS_PER_UNIT[match[2]]
+    try:
+        found = datetime.fromisoformat(text.strip())
+        aware = found if found.tzinfo else make_aware(found)
+        return aware.timestamp()
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: write 90m, 12h, 7d or 2026-11-21T09:30"
+        ) from error
 
 
 def _find(label: str) -> type[models.Model] | None:
@@ -82,6 +140,10 @@ def _find(label: str) -> type[models.Model] | None:
         return apps.get_model(label)
     except (LookupError, ValueError):
         return None
+
+
+def _data_classes() -> list[type[TrackableData]]:
+    return [each for each in apps.get_models() if issubclass(each, TrackableData)]
 
 
 def _labels(known: Iterable[type[models.Model]]) -> list[str]:

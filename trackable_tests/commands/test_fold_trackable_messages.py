@@ -159,7 +159,7 @@ def test_watch_goes_on_until_a_signal(between: Any) -> None:
     between += [lambda: emit_segment(page), lambda: None, lambda: emit_segment(page, times=2)]
     said = fold(watch=FOREVER_SECONDS)
     assert [line.partition(" in ")[0] for line in said.out.splitlines()] == [
-        "Folded 1 increments",
+        "Folded 1 increment",
         "Folded 2 increments",
     ]
     assert total(PageData) == 3
@@ -203,7 +203,7 @@ def test_watch_gives_up_connections_that_are_too_old(
 def test_signal_ends_a_long_fold_between_two_transactions(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.TRACKABLE_FOLD_MAX_ENTRIES = 1
+    settings.TRACKABLE_FOLD_MAX_COUNTERS = 1
     page = a_page()
     for _ in range(3):
         emit_segment(page)
@@ -216,7 +216,7 @@ def test_signal_ends_a_long_fold_between_two_transactions(
     with pytest.raises(CommandError, match="Interrupted") as caught:
         fold()
     assert (caught.value.returncode, total(PageData)) == (130, 1)
-    assert reports[0].startswith("Folded 1 increments")
+    assert reports[0].startswith("Folded 1 increment ")
 
 
 class Bar:
@@ -258,5 +258,5 @@ def test_watching_process_folds_and_ends_well(
         second = process.stdout.readline()
         process.send_signal(number)
         rest, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-    assert (first[:19], second[:19]) == ("Folded 1 increments", "Folded 2 increments")
+    assert (first[:19], second[:19]) == ("Folded 1 increment ", "Folded 2 increments")
     assert (rest, errors, process.returncode, total(PageData)) == ("", "", 0, 3)

@@ -78,7 +78,7 @@ def test_every_line_is_accounted_for(log: str) -> None:
 
 def test_one_fold_afterwards_counts_all(log: str) -> None:
     import_log(log)
-    assert run("fold_trackable_messages").out.startswith("Folded 1 increments in ")
+    assert run("fold_trackable_messages").out.startswith("Folded 1 increment in ")
     assert list(counts(PageData).values()) == [1]
 
 

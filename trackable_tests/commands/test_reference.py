@@ -32,11 +32,6 @@ def test_every_option_has_its_row(name: str) -> None:
 
 
 def test_every_command_has_its_section() -> None:
-    assert re.findall(r"^## (\w+)$", PAGE.read_text(), re.MULTILINE) == [
-        "fold_trackable_messages",
-        "ship_trackable_journal",
-        "import_access_log",
-        "convert_tracking_data",
-        "generate_csv",
-    ]
-    assert len(NAMES) == 5
+    found = re.findall(r"^## (\w+)$", PAGE.read_text(), re.MULTILINE)
+    assert sorted(found) == NAMES
+    assert found[0] == "fold_trackable_messages"

@@ -45,6 +45,14 @@ def test_records_are_added_by_object_and_day() -> None:
     }
 
 
+@pytest.mark.vendor("sqlite")
+def test_records_are_added_without_time_zones(settings: Any) -> None:
+    settings.USE_TZ = False
+    old_hits(3)
+    assert convert() == ConversionReport(converted=3)
+    assert convert() == ConversionReport(before=3)
+
+
 def test_counts_are_added_to_what_is_there() -> None:
     (record,) = old_hits(1, day=date(2026, 11, 21), hits=5)
     emit(record.page, when=datetime(2026, 11, 21, 12, tzinfo=UTC))

@@ -21,15 +21,15 @@ ENTRIES = st.builds(
     hits=st.integers(0, 5),
 )
 BATCHES = st.builds(
-    Batch,
-    id=st.uuids().map(lambda uuid: uuid.hex),
+    Batch.of,
+    identity=st.uuids().map(lambda uuid: uuid.hex),
     data_class=st.sampled_from(["app.A", "app.B"]),
     entries=st.lists(ENTRIES, max_size=8).map(tuple),
 )
 
 
 def a_batch(identity: str, *entries: Entry, label: str = "app.A") -> Batch:
-    return Batch(identity * 32, label, entries)
+    return Batch.of(identity * 32, label, entries)
 
 
 def an_entry(amount: object = 1, hits: int = 1, object_id: str = "1") -> Entry:

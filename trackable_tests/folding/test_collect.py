@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import Error, connection
+from django.db import Error, OperationalError, connection
 
-from trackable import conf, shipping
+from trackable import conf, settling, shipping
 from trackable.batches import Batch, batch_id
 from trackable.broker import Broker, Claim
 from trackable.exceptions import BrokerUnavailable
 from trackable.folding import collect as collecting
 from trackable.folding import engine
 from trackable.folding.collect import collect
-from trackable.journal import segments
+from trackable.journal import segments, tally
 from trackable.journal.segments import FOLDED, SEALED
 from trackable.messaging import process_messages
 from trackable_tests.counting import (
@@ -70,8 +70,19 @@ def test_many_segments_are_one_fold(groups: list[tuple[str, int]]) -> None:
     assert groups == [("testapp.PageData", 5)]
 
 
-def test_a_group_is_bounded_by_its_entries(groups: list[tuple[str, int]], settings: Any) -> None:
-    settings.TRACKABLE_FOLD_MAX_ENTRIES = 4
+def test_a_group_is_bounded_by_its_counters(groups: list[tuple[str, int]], settings: Any) -> None:
+    settings.TRACKABLE_FOLD_MAX_COUNTERS = 2
+    for name in "abcde":
+        emit_segment(a_page(name))
+    assert collect().increments == 5
+    assert [number for _, number in groups] == [2, 2, 1]
+
+
+def test_a_group_is_bounded_by_its_entries(
+    groups: list[tuple[str, int]], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TRACKABLE_FOLD_MAX_COUNTERS = 2
+    monkeypatch.setattr("trackable.folding.collect.ENTRIES_PER_COUNTER", 2)
     page = a_page()
     for _ in range(5):
         emit_segment(page)
@@ -112,7 +123,7 @@ def test_a_class_without_its_table_does_not_block_the_others(broker_url: str | N
 def test_the_groups_of_a_class_that_fails_wait(
     broker_url: str | None, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    settings.TRACKABLE_FOLD_MAX_ENTRIES = 1
+    settings.TRACKABLE_FOLD_MAX_COUNTERS = 1
     page = a_page()
     for _ in range(2):
         emit(page, data_cls=PageTotals)
@@ -147,7 +158,7 @@ def test_an_ack_that_fails_is_logged_and_recognised(caplog: pytest.LogCaptureFix
 @through_brokers
 def test_batches_of_a_class_that_is_gone_are_set_aside(broker_url: str) -> None:
     page = a_page()
-    gone = Batch(batch_id(segments.new_id(), "x"), "testapp.Gone", (entry(page),))
+    gone = Batch.of(batch_id(segments.new_id(), "x"), "testapp.Gone", (entry(page),))
     with Broker() as sender:
         sender.publish(gone)
         sender.publish(batch(PageTotals, entry(page)))
@@ -208,6 +219,46 @@ def test_a_broker_that_is_away_is_an_error_and_nothing_is_lost(settings: Any) ->
     assert states() == [SEALED]
     settings.TRACKABLE_BROKER_URL = None
     assert (collect().increments, list(counts(PageData).values())) == (2, [2])
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_database_that_is_away_is_not_asked_for_each_class_anew(
+    answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, asked = a_page(), []
+    classes = [PageData, PageTotals, PageParentTotals]
+    for data_cls in classes:
+        emit(page, data_cls=data_cls)
+
+    def fail(label: str, group: list[Any]) -> engine.FoldReport:
+        asked.append(label)
+        raise OperationalError("gone")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(collecting, "fold", fail)
+        patches.setattr(collecting, "_answers", lambda alias: answers)
+        with pytest.raises(OperationalError, match="gone"):
+            collect()
+    assert len(asked) == (3 if answers else 1)
+    assert collect().increments == 3
+
+
+def test_what_is_folded_is_told_whatever_fails_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> None:
+        raise OperationalError("gone")
+
+    emit(a_page(), times=3)
+    monkeypatch.setattr(settling, "settle", fail)
+    with pytest.raises(OperationalError, match="gone"):
+        collect()
+    found = tally.read(conf.journal_dir())
+    assert (found["folded"], found["folds"], found["fold_increments"]) == (3, 1, 3)
+
+
+def test_a_database_answers_if_it_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert collecting._answers("default")
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    assert not collecting._answers("default")
 
 
 def test_a_segment_that_another_fold_has_settled_is_passed_over(

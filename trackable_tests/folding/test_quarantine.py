@@ -11,10 +11,11 @@ from trackable import batches
 from trackable.batches import Malformed
 from trackable.folding import quarantine
 from trackable.folding.engine import fold
-from trackable.folding.quarantine import Reject, printable
+from trackable.folding.quarantine import Reject, storable
+from trackable.folding.retry import retry
 from trackable.models import QuarantinedMessage
 from trackable_tests.counting import a_page, batch, counts, entry
-from trackable_tests.testapp.models import Page, PageTotals
+from trackable_tests.testapp.models import Page, PageParentTotals, PageTotals
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +37,19 @@ def test_an_entry_is_kept_as_a_batch_that_can_be_folded_again() -> None:
     assert (kept.batch_id, kept.data_class, kept.increments) == (sent.id, sent.data_class, 2)
     assert batches.decode(kept.payload.encode()).entries == (bad,)
     assert "0.5" in kept.reason
+
+
+def test_honest_hits_beside_a_strangers_can_be_folded_again() -> None:
+    """Together they are more than a message may say."""
+    page = Page(pk=7)
+    honest = batch(PageParentTotals, entry(page, amount=5, hits=5))
+    strange = batch(PageParentTotals, entry(page, hits=(1 << 63) - 1))
+    fold("testapp.PageParentTotals", [honest, strange])
+    kept = QuarantinedMessage.objects.get()
+    assert batches.decode(kept.payload.encode()).hits == (1 << 63) - 1
+    appeared = Page.objects.create(pk=7, title="a", slug="a")
+    retry("default", QuarantinedMessage.objects.all())
+    assert (counts(PageParentTotals), QuarantinedMessage.objects.count()) == ({appeared.pk: 6}, 0)
 
 
 def test_a_message_is_kept_as_it_came() -> None:
@@ -92,10 +106,10 @@ def test_the_log_has_a_line_for_each_of_a_few_reasons(caplog: pytest.LogCaptureF
     assert lines[-1] == "Not counted, 51 for 51 other reasons"
 
 
-def test_text_that_no_database_stores_is_made_printable() -> None:
-    assert printable("a\0b\ud800", 99) == "a\\x00b\\ud800"
-    assert printable("naïve ☃ 🐍", 99) == "naïve ☃ 🐍"
-    assert printable("abc", 2) == "ab"
+def test_text_that_no_database_stores_is_made_storable() -> None:
+    assert storable("a\0b\ud800", 99) == "a\\x00b\\ud800"
+    assert storable("naïve ☃ 🐍", 99) == "naïve ☃ 🐍"
+    assert storable("abc", 2) == "ab"
 
 
 @pytest.mark.parametrize("removed", [False, True])

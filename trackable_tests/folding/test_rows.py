@@ -8,17 +8,14 @@ from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import ValidationError
-from django.db import connection, models
-from django.test.utils import isolate_apps
+from django.db import connection
 
 from trackable.batches import Batch, Entry
 from trackable.counters import field_range
 from trackable.folding.aggregate import aggregate
+from trackable.folding.keys import NO_PARENT
 from trackable.folding.quarantine import Reject
-from trackable.folding.rows import NO_PARENT, Row, RowCleaner, Unfit, data_class
-from trackable.folding.rows import _object_key as object_key
-from trackable.folding.rows import _parent_key as parent_key
+from trackable.folding.rows import Row, RowCleaner
 from trackable_tests.counting import DataClass, a_page
 from trackable_tests.testapp.models import (
     DownloadData,
@@ -42,7 +39,7 @@ UUID = "12345678-1234-5678-1234-567812345678"
 def clean(data_cls: DataClass, *cells: tuple[Any, ...]) -> tuple[list[Row], list[Reject]]:
     """Clean entries of (parent, object id, period, field, amount), one hit each."""
     entries = tuple(Entry(*each, 1) for each in cells)
-    found = aggregate([Batch("1" * 32, data_cls._meta.label, entries)])
+    found = aggregate([Batch.of("1" * 32, data_cls._meta.label, entries)])
     cleaner = RowCleaner(data_cls, "default")
     return cleaner.clean(found[data_cls._meta.label]), cleaner.rejects
 
@@ -87,6 +84,13 @@ def test_types_that_the_field_takes_are_added_up() -> None:
     cells = ("testapp.Page", "7", DAY, "seconds")
     rows, rejects = clean(PageData, (*cells, 1), (*cells, 0.5))
     assert ([row.amounts for row in rows], rejects) == ([{"seconds": 1.5}], [])
+
+
+def test_of_types_that_do_not_fit_together_the_first_is_added() -> None:
+    cells = ("testapp.Page", "7", DAY, "revenue")
+    rows, rejects = clean(PageData, (*cells, Decimal("9999999999.99")), (*cells, 9_999_999_999))
+    assert [row.amounts for row in rows] == [{"revenue": Decimal("9999999999.99")}]
+    assert [reject.increments for reject in rejects] == [1]
 
 
 @pytest.mark.parametrize(
@@ -161,45 +165,6 @@ def test_no_database_is_asked_for_a_number_that_it_cannot_hold(text: str) -> Non
     assert [reject.reason for reject in rejects] == [NO_PARENT]
 
 
-@isolate_apps("trackable_tests.testapp")
-def test_the_key_of_a_parent_is_not_validated_as_in_a_form(django_assert_num_queries: Any) -> None:
-    class Profile(models.Model):
-        page = models.OneToOneField(Page, models.CASCADE, primary_key=True)
-
-        class Meta:
-            app_label = "testapp"
-
-    with django_assert_num_queries(0):
-        assert parent_key(models.SlugField(), "aé-b", "default") == "aé-b"
-        assert parent_key(Profile._meta.pk, "7", "default") == 7
-    with pytest.raises(Unfit, match="must be an integer"):
-        parent_key(Profile._meta.pk, "x", "default")
-
-
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999999", "0.001"])
-def test_a_decimal_that_the_column_cannot_hold_has_no_parent(text: str) -> None:
-    with pytest.raises((Unfit, ValidationError)):
-        parent_key(models.DecimalField(max_digits=5, decimal_places=2), text, "default")
-
-
-def test_an_object_id_is_held_to_its_length_and_range_alone() -> None:
-    assert object_key(models.SlugField(), "aé-b") == "aé-b"
-    assert object_key(models.URLField(), "no url") == "no url"
-    with pytest.raises(ValidationError, match="at most 3 characters"):
-        object_key(models.SlugField(max_length=3), "aé-b")
-    with pytest.raises(Unfit, match="blank"):
-        object_key(models.CharField(), "")
-
-
-def test_a_field_that_raises_anything_sets_aside() -> None:
-    class Odd(models.CharField):
-        def to_python(self, value: Any) -> Any:
-            raise AttributeError("odd")
-
-    with pytest.raises(Unfit, match="odd"):
-        object_key(Odd(), "x")
-
-
 def test_a_content_type_that_was_replaced_is_found_again() -> None:
     old = ContentType.objects.get_for_model(Page).pk
     ContentType.objects.filter(pk=old).delete()
@@ -215,23 +180,8 @@ def test_decrements_that_are_too_much_together_bring_any_value_to_zero(name: str
     low = field_range(field)[0]
     sent = Entry("testapp.Page", "7", "", name, 3 * low, 3)
     cleaner = RowCleaner(PageSizes, "default")
-    [row] = cleaner.clean(aggregate([Batch("1" * 32, SIZES, (sent,))])[SIZES])
+    [row] = cleaner.clean(aggregate([Batch.of("1" * 32, SIZES, (sent,))])[SIZES])
     assert (row.amounts, cleaner.rejects) == ({name: max(3 * low, -top)}, [])
-
-
-@pytest.mark.parametrize("label", ["testapp.Nowhere", "nonsense", "a.b.c", "", "."])
-def test_an_unknown_class_is_unfit(label: str) -> None:
-    with pytest.raises(Unfit, match="there is no data class"):
-        data_class(label)
-
-
-def test_a_model_that_does_not_count_is_unfit() -> None:
-    with pytest.raises(Unfit, match=r"testapp\.Page is no data class"):
-        data_class("testapp.Page")
-
-
-def test_a_label_finds_its_class() -> None:
-    assert data_class("testapp.PageData") is PageData
 
 
 def test_a_row_can_be_taken_apart_by_field() -> None:

@@ -34,10 +34,14 @@ def test_a_segment_is_counted_by_its_different_lines() -> None:
     assert list(lines.count(content)) == [(list(CELLS), 4), (list(other), 1)]
 
 
-@pytest.mark.parametrize("length", range(1, len(lines.encode(*CELLS))))
-def test_a_torn_last_line_is_not_counted(length: int) -> None:
+@pytest.mark.parametrize("length", range(1, len(lines.encode(*CELLS)) - 1))
+def test_half_a_line_at_the_end_is_damaged(length: int) -> None:
     whole = lines.encode(*CELLS)
-    assert list(lines.count(whole + whole[:length])) == [(list(CELLS), 1)]
+    assert list(lines.count(whole + whole[:length])) == [(list(CELLS), 1), (None, 1)]
+
+
+def test_a_last_line_that_lacks_its_end_alone_is_counted() -> None:
+    assert list(lines.count(lines.encode(*CELLS)[:-1])) == [(list(CELLS), 1)]
 
 
 def test_an_empty_segment_has_no_lines() -> None:

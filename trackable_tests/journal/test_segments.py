@@ -35,6 +35,29 @@ def test_sealing_renames_and_frees(tmp_path: Path) -> None:
         os.fstat(fd)
 
 
+def test_a_segment_whose_folder_was_moved_is_written_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    segment, fd = written(tmp_path / "journal")
+    (tmp_path / "journal").rename(tmp_path / "elsewhere")
+    sealed = segments.seal(segment, fd)
+    assert segments.listing(tmp_path / "journal") == [sealed]
+    assert "Somebody has deleted or moved" in caplog.text
+    (copy,) = segments.adopt(tmp_path / "elsewhere")
+    assert (copy.id, copy.read()) == (segment.id, b"line\n")
+
+
+@pytest.mark.parametrize("state", [SEALED, SHIPPED, FOLDED])
+def test_a_segment_that_another_machine_has_adopted_is_not_written_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, state: str
+) -> None:
+    segment, fd = written(tmp_path)
+    adopted = segment.become(state)
+    assert segments.seal(segment, fd) is None
+    assert segments.listing(tmp_path) == [adopted]
+    assert caplog.messages == []
+
+
 def test_sealing_an_empty_segment_removes_it(tmp_path: Path) -> None:
     segment, fd = segments.create(tmp_path)
     assert segments.seal(segment, fd) is None

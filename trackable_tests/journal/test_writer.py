@@ -96,14 +96,37 @@ def test_a_failure_after_the_write_does_not_change_the_answer(
 ) -> None:
     settings.TRACKABLE_JOURNAL_SEGMENT_BYTES = 1
 
-    def fail(*_: Any) -> Any:
+    def fail(_: Any, fd: int) -> Any:
+        os.close(fd)
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patched:
         patched.setattr(segments, "seal", fail)
         assert emit(writer.MAX_RETIRED * 3) == [True] * (writer.MAX_RETIRED * 3)
         assert not writer.current().dropped
-        writer.current()._retired.clear()
+        writer.current().abandon()
+
+
+def test_a_child_closes_no_file_that_has_the_number_of_a_sealed_segment(directory: Path) -> None:
+    emit(1)
+    subject = writer.current()
+    subject._retire()
+    [(segment, fd)] = subject._retired
+    segments.seal(segment, fd)
+    other = os.open(os.devnull, os.O_RDONLY)
+    assert other == fd
+    subject.abandon()
+    os.close(other)
+
+
+def test_a_child_closes_what_its_parent_has_not_sealed(directory: Path) -> None:
+    emit(1)
+    subject = writer.current()
+    subject._retire()
+    [(_, fd)] = subject._retired
+    subject.abandon()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
 
 
 def test_a_forked_child_has_a_segment_of_its_own(directory: Path) -> None:

@@ -6,7 +6,7 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-from trackable.models import TrackableData, TrackableTimeSeriesData
+from trackable.models import TrackableData, TrackableRecord, TrackableTimeSeriesData
 
 
 class Page(models.Model):
@@ -152,3 +152,10 @@ class OldHits(models.Model):
     moment = models.DateTimeField(null=True)
     hits = models.IntegerField(null=True)
     sales = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+
+
+class Visit(TrackableRecord):
+    """A row of its own for each that is emitted."""
+
+    path = models.CharField(max_length=20, unique=True, null=True)
+    number = models.PositiveSmallIntegerField(null=True)

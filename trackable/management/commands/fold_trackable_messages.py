@@ -15,6 +15,7 @@ from trackable.folding.engine import FoldReport
 from trackable.management import arguments, progress
 from trackable.management.printing import printable
 from trackable.management.stopping import Stop
+from trackable.status.words import counted
 
 FAILURE_PAUSE_SECONDS: Final = 5.0
 FAILURES: Final = (TrackableError, Error, OSError)
@@ -46,7 +47,7 @@ class Command(BaseCommand):
 
     def handle(self, *, data_classes: list[str], verbosity: int, **options: Any) -> None:
         self.verbosity = verbosity
-        self.data_classes = [arguments.data_class(label) for label in data_classes] or None
+        self.data_classes = [arguments.folded_class(label) for label in data_classes] or None
         self.max_messages = options["max_messages"]
         with Stop() as self.stop:
             if options["watch"]:
@@ -104,22 +105,23 @@ class Command(BaseCommand):
             self.stdout.write(describe(report, seconds))
             self.stdout.flush()
         if report.quarantined:
-            self.stderr.write("What was quarantined is in the admin, with the reasons.")
+            self.stderr.write("What was quarantined: see the admin, or trackable_quarantine list.")
 
 
 def describe(report: FoldReport, seconds: float) -> str:
     """Return what a fold did, in a line."""
     parts = [
-        f"Folded {report.increments} increments in {seconds:.2f} s",
-        f"filtered {report.filtered}",
-        f"quarantined {report.quarantined}",
+        f"Folded {counted(report.increments, 'increment')} in {seconds:.2f} s",
+        f"filtered {report.filtered:,}",
+        f"quarantined {report.quarantined:,}",
     ]
     others = {
         "dropped": report.dropped,
+        "damaged lines": report.damaged,
         "batches": report.batches,
         "duplicate batches": report.duplicate_batches,
     }
-    return ", ".join([*parts, *(f"{name} {number}" for name, number in others.items() if number)])
+    return ", ".join([*parts, *(f"{name} {number:,}" for name, number in others.items() if number)])
 
 
 def explain(error: Exception) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
+from django.db import Error
 
-from trackable import broker, conf, shipping
+from trackable import broker, conf, settling
 from trackable.journal import segments
 from trackable.journal.segments import OPEN, SEALED, SHIPPED
+from trackable.management import journals
+from trackable.management.printing import printable
+from trackable.status.words import counted
 
 
 class Command(BaseCommand):
@@ -21,44 +24,30 @@ class Command(BaseCommand):
     )
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
-        directory = conf.journal_dir()
         if not broker.is_configured():
-            waiting = len(segments.listing(directory, OPEN, SEALED))
+            directory = conf.journal_dir()
+            waiting = segments.count(directory, OPEN, SEALED)
             self.stdout.write(
                 "There is nothing to ship to: TRACKABLE_BROKER_URL names no broker."
-                f" {waiting} segments wait in {directory} for fold_trackable_messages."
+                f" {counted(waiting, 'segment')} in {directory} for fold_trackable_messages."
             )
             return
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            os.listdir(directory)
-        except OSError as error:
-            raise CommandError(
-                f"The journal in {directory} cannot be used ({error}): see to its folder."
-            ) from error
-        shipped, waiting = ship(directory)
+        directory = journals.usable()
+        self._settle(directory)
+        shipped = journals.ship(directory)
         if verbosity:
-            self.stdout.write(describe(directory, shipped))
-        if waiting:
-            raise CommandError(
-                f"{waiting} segments still wait: the broker does not answer, here or for the"
-                " process that ships for this machine. Start it, or correct"
-                " TRACKABLE_BROKER_URL, and run this again."
+            waiting = segments.count(directory, OPEN, SEALED)
+            unfolded = segments.count(directory, SHIPPED)
+            self.stdout.write(
+                f"Shipped {counted(shipped, 'segment')}; {waiting:,} to be shipped, {unfolded:,} to"
+                " be folded."
             )
 
-
-def ship(directory: Path) -> tuple[int, int]:
-    """Ship what can be shipped; return the numbers of segments shipped and waiting."""
-    patience_seconds = 2 * float(conf.get("FLUSH_INTERVAL")) + 1
-    shipping.flush(directory, wait_seconds=patience_seconds)
-    before = {segment.id for segment in segments.listing(directory, SEALED)}
-    shipping.ship_until(directory, time.monotonic() + patience_seconds)
-    after = {segment.id for segment in segments.listing(directory, SEALED)}
-    return len(before - after), len(after)
-
-
-def describe(directory: Path, shipped: int) -> str:
-    """Return what was shipped and what waits, in a line."""
-    waiting = len(segments.listing(directory, OPEN, SEALED))
-    unfolded = len(segments.listing(directory, SHIPPED))
-    return f"Shipped {shipped} segments; {waiting} wait for the broker, {unfolded} for their fold."
+    def _settle(self, directory: Path) -> None:
+        """Remove what is folded, and seal what was lost: where no threads run, nobody else does."""
+        try:
+            settling.settle(directory, time.time())
+        except Error as error:
+            self.stderr.write(
+                f"The ledger was not asked what is folded ({printable(error)}): the segments stay."
+            )
