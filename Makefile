@@ -9,7 +9,7 @@ PYTEST = $(PYTHON_IN) -W error -m pytest -n $(WORKERS) $(ARGS)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-services test-postgresql test-mariadb matrix \
+.PHONY: help demo test test-unit test-services test-postgresql test-mariadb faults faults-short fuzz matrix \
 	lint format types docs package migrations \
 	spiders-fixture clean
 
@@ -34,6 +34,15 @@ test-postgresql: $(VENV)/.has-test ## run the tests that need a database on Post
 
 test-mariadb: $(VENV)/.has-test ## run the tests that need a database on MariaDB or MySQL
 	TRACKABLE_TEST_DATABASE=mariadb $(PYTEST)
+
+faults: $(VENV)/.has-test ## kill, stop and cut off everything, on each broker and database, and compare; ARGS='--seed N ...' for one
+	$(PYTHON_IN) -W error -m trackable_tests.faults $(or $(ARGS),--all)
+
+faults-short: $(VENV)/.has-test ## the same in two minutes, and see that it catches sabotage
+	$(PYTHON_IN) -W error -m trackable_tests.faults --short --sabotages
+
+fuzz: $(VENV)/.has-test $(VENV)/.has-fuzz ## fuzz what reads bytes from elsewhere, guided by coverage, for ten minutes
+	$(PYTHON_IN) -m trackable_tests.fuzzing $(ARGS)
 
 matrix: ## run the tests on every Python and Django that is found and supported; CORNERS=1 for the extremes
 	@.ci/matrix $(if $(filter-out 0,$(CORNERS)),--corners)

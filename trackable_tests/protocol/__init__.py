@@ -1,0 +1,1 @@
+"""A model of the protocol: whatever happens on the way, each increment is counted once."""
