@@ -10,7 +10,7 @@ PYTEST = $(PYTHON_IN) -W error -m pytest -n $(WORKERS) $(ARGS)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-unit test-services test-postgresql test-mariadb faults faults-short fuzz matrix \
-	lint format types docs package migrations \
+	lint format types docs package migrations bench bench-quick \
 	spiders-fixture clean
 
 help: ## list the targets
@@ -69,6 +69,13 @@ migrations: $(VENV)/.has-lint $(VENV)/.has-test ## write the migrations of track
 	$(PYTHON_IN) manage.py makemigrations demo
 	@$(PYTHON_IN) -m ruff check --quiet --fix trackable/migrations trackable/contrib trackable_tests/testapp/migrations trackable_tests/demo/migrations
 	@$(PYTHON_IN) -m ruff format --quiet trackable/migrations trackable/contrib trackable_tests/testapp/migrations trackable_tests/demo/migrations
+
+bench: $(VENV)/.has-bench ## measure everything side by side with what people do today, in ten minutes; ARGS='--list'
+	$(PYTHON_IN) -m benchmarks --compare $(ARGS)
+	$(PYTHON_IN) -m benchmarks.scaling --write > /dev/null
+
+bench-quick: $(VENV)/.has-bench ## the same in two minutes, and what became worse since the last table
+	$(PYTHON_IN) -m benchmarks --quick --compare $(ARGS)
 
 spiders-fixture: $(VENV)/.has-test ## write the fixture of user agents not to count
 	$(PYTHON_IN) fixtures/make_spiders.py
