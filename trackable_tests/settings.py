@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.admin",
     "trackable",
+    "trackable.contrib.pixels",
     "trackable_tests.testapp",
 ]
 
@@ -87,6 +88,8 @@ TESTAPP_SWAPPED_MODEL = "testapp.Unregistered"
 
 if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+
+PTRACK_SECRET = "only for tests of pixels"
 
 TRACKABLE_BROKER_URL = None
 TRACKABLE_JOURNAL_DIR = str(Path(tempfile.gettempdir()) / f"trackable-tests-{os.getpid()}")

@@ -1,0 +1,1 @@
+"""The tests of the apps under ``trackable.contrib``."""
