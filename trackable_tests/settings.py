@@ -35,7 +35,9 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "trackable",
     "trackable.contrib.pixels",
+    "trackable.contrib.beacons",
     "trackable_tests.testapp",
+    "trackable_tests.contrib.campaigns",
 ]
 
 MIDDLEWARE = [

@@ -1,0 +1,1 @@
+"""Beacons: where visitors came from, and where they went."""

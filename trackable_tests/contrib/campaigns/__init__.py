@@ -1,0 +1,1 @@
+"""What the apps under test are used on: newsletters, campaigns, links."""
