@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "trackable",
     "trackable.contrib.pixels",
     "trackable.contrib.beacons",
+    "trackable.contrib.affiliations",
     "trackable_tests.testapp",
     "trackable_tests.contrib.campaigns",
 ]

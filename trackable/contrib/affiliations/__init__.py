@@ -1,0 +1,1 @@
+"""Affiliations: partners who send visitors, and are told what became of them."""
