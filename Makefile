@@ -65,7 +65,7 @@ package: $(VENV)/.has-package ## build sdist and wheel, and try the wheel in a p
 	@.ci/package $(PYTHON_IN)
 
 migrations: $(VENV)/.has-lint $(VENV)/.has-test ## write the migrations of trackable and of the tests' app
-	$(PYTHON_IN) -m django makemigrations trackable trackable_beacons trackable_affiliations testapp campaigns --settings trackable_tests.settings --pythonpath .
+	$(PYTHON_IN) -m django makemigrations trackable trackable_beacons trackable_affiliations trackable_analytics testapp campaigns --settings trackable_tests.settings --pythonpath .
 	$(PYTHON_IN) manage.py makemigrations demo
 	@$(PYTHON_IN) -m ruff check --quiet --fix trackable/migrations trackable/contrib trackable_tests/testapp/migrations trackable_tests/contrib/campaigns/migrations trackable_tests/demo/migrations
 	@$(PYTHON_IN) -m ruff format --quiet trackable/migrations trackable/contrib trackable_tests/testapp/migrations trackable_tests/contrib/campaigns/migrations trackable_tests/demo/migrations

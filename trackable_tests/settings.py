@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "trackable.contrib.pixels",
     "trackable.contrib.beacons",
     "trackable.contrib.affiliations",
+    "trackable.contrib.analytics",
     "trackable_tests.testapp",
     "trackable_tests.contrib.campaigns",
 ]

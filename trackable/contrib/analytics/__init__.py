@@ -1,0 +1,1 @@
+"""Analytics: page views and events, sent on to services by the server."""
