@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
-from urllib.parse import quote
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.cache import add_never_cache_headers
-from django.utils.http import escape_leading_slashes
 
 from trackable.contrib.affiliations import conf, current, querystrings, sessions, visitors
+from trackable.contrib.affiliations.paths import path_of
 from trackable.contrib.affiliations.querystrings import Stripped
 from trackable.contrib.affiliations.reporting import report
 from trackable.contrib.affiliations.requests import know_visitor
@@ -20,8 +19,6 @@ from trackable.contrib.affiliations.requests import know_visitor
 Answer = HttpResponse | Awaitable[HttpResponse]
 
 METHODS: Final = frozenset({"GET", "HEAD"})
-#: What may stand for itself in a path, without what begins a query or a fragment.
-SAFE_IN_PATH: Final = "/:@&+$,-_.!~*'();="
 
 
 class AffiliateVisitorsRegistrationMiddleware:
@@ -80,7 +77,7 @@ def _query_of(request: HttpRequest) -> bytes:
 
 
 def _answer(request: HttpRequest, found: Stripped) -> HttpResponse:
-    location = _location(request, found.rest)
+    location = "?".join(filter(None, [path_of(request), found.rest]))
     if request.method == "GET" and found.uids:
         try:
             visitors.refer(request, found.uids, location)
@@ -90,10 +87,3 @@ def _answer(request: HttpRequest, found: Stripped) -> HttpResponse:
     response["Location"] = location  # as it is: the class would quote, and refuse a long one
     add_never_cache_headers(response)
     return response
-
-
-def _location(request: HttpRequest, query: str) -> str:
-    """Return the path and query to go to, which are always this host's."""
-    path = escape_leading_slashes(quote(request.path, safe=SAFE_IN_PATH))
-    path = path if path.startswith("/") else f"/{path}"
-    return f"{path}?{query}" if query else path

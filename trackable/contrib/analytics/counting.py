@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from trackable.contrib.analytics import exclusions, tracking
 from trackable.contrib.analytics.exceptions import AnalyticsError
+from trackable.contrib.analytics.hits import Hit
 from trackable.contrib.analytics.reporting import report
-from trackable.contrib.analytics.sending import send
+from trackable.contrib.analytics.sending import asend, send
 from trackable.messaging import send_increment_message
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
     from trackable.models import TrackableData
+
+    Counter = tuple[Model | None, str | None, type[TrackableData] | None, Mapping[str, Any] | None]
 
 
 def track_page_view(
@@ -39,17 +42,46 @@ def track_page_view(
     Crawlers and one's own visits are neither counted nor sent. A visitor who refuses is counted,
     as that tells nobody who it was. Raises what ``send_increment_message`` does.
     """
+    is_counted, hits = _seen(request, (obj, field, data_cls, options), response, fields)
+    for hit in hits:
+        send(hit)
+    return is_counted
+
+
+async def atrack_page_view(
+    request: HttpRequest,
+    obj: Model | None = None,
+    field: str | None = None,
+    *,
+    data_cls: type[TrackableData] | None = None,
+    options: Mapping[str, Any] | None = None,
+    response: HttpResponseBase | None = None,
+    **fields: Any,
+) -> bool:
+    """Do the same from a coroutine."""
+    is_counted, hits = _seen(request, (obj, field, data_cls, options), response, fields)
+    for hit in hits:
+        await asend(hit)
+    return is_counted
+
+
+def _seen(
+    request: HttpRequest,
+    counter: Counter,
+    response: HttpResponseBase | None,
+    fields: Mapping[str, Any],
+) -> tuple[bool, list[Hit]]:
+    """Count a page view, and return whether it was counted and what is to be sent of it."""
     if any(_is_own(request)):
-        return False
+        return False, []
+    obj, field, data_cls, options = counter
     is_counted = False
     if obj is not None and field is not None:
         is_counted = send_increment_message(request, obj, field, data_cls, options)
     elif obj is not None or field is not None:
         wanted = "Pass an object and the name of its counter, or neither of them."
         report("A page view was not counted", AnalyticsError(wanted))
-    for hit in tracking.wanted_page(request, response, fields):
-        send(hit)
-    return is_counted
+    return is_counted, tracking.wanted_page(request, response, fields)
 
 
 @tracking.at_the_edge

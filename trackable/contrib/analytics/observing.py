@@ -57,11 +57,12 @@ def hit_of_request(
     request, given = visits.bare(request), dict(fields or {})
     if response is not None and not given.get("title"):
         given["title"] = titles.get_title(response)
+    location = location_of(request)  # first: who asks for another host gets no cookie
     client = clients.of_request(request)
     seen = {
         "client_id": client.id,
         "session_id": client.session_id(),
-        "location": location_of(request),
+        "location": location,
         "referrer": referrer_of(request),
         "address": address_of(request),
         "user_agent": _redacted(request.headers.get("User-Agent", "")[:MAX_AGENT_LENGTH]),

@@ -25,6 +25,10 @@ EMAIL: Final = "(email)"
 HIDDEN: Final = "(redacted)"
 
 AT: Final = re.compile("[@\ufe6b\uff20]")
+#: an at sign as HTML and JSON may have it
+SPELT: Final = re.compile(r"&(?:#0{0,5}64|#x0{0,5}40|commat);?|\\u0040", re.IGNORECASE)
+#: the name of a parameter of a URL that is in a value
+INNER: Final = re.compile(r"[?&;]([^?&;=#]+)=")
 DOTS: Final = ".\u3002\uff0e\uff61"
 #: what a domain's label cannot have in it, beside dots
 OUTSIDE: Final = r"\s@\ufe6b\uff20/?#&=;:,()<>\[\]\"\\"
@@ -56,7 +60,7 @@ def redact_url(url: str) -> str:
 def redact_text(text: str) -> str:
     """Return a text without e-mail addresses: words that hold one are replaced."""
     text = text[:MAX_LENGTH]
-    if not AT.search(text) and "%" not in text:
+    if not _may_tell(text):
         return text
     return "".join(EMAIL if _tells(word) else word for word in re.split(r"(\s+)", text))
 
@@ -72,11 +76,12 @@ def _redacted(parts: SplitResult) -> tuple[str, str]:
 
 def _parameter(pair: str, secrets: Secrets) -> str:
     name, separator, value = pair.partition("=")
-    if _tells(name):
-        name = EMAIL
-    elif value and secrets.has(_plain(name) or ""):
-        return f"{name}={HIDDEN}"
-    return f"{name}{separator}{EMAIL if _tells(value) else value}"
+    plain = _plain(name)
+    if value and (plain is None or secrets.has(plain) or secrets.are_in(value)):
+        value = HIDDEN
+    elif _tells(value):
+        value = EMAIL
+    return f"{EMAIL if _tells(name) else name}{separator}{value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,10 @@ class Secrets:
             word in self.words or word.endswith(self.endings) for word in found
         )
 
+    def are_in(self, value: str) -> bool:
+        """Tell whether a value is a URL with secrets, such as that of the page to go to next."""
+        return any(self.has(name) for name in INNER.findall(_plain(value) or ""))
+
 
 @lru_cache(maxsize=16)
 def _secrets(words: tuple[str, ...]) -> Secrets:
@@ -101,18 +110,20 @@ def _secrets(words: tuple[str, ...]) -> Secrets:
 
 def _tells(text: str) -> bool:
     """Tell whether somebody can read an address in a text, or nobody can say what it hides."""
-    if not AT.search(text) and "%" not in text:
+    if not _may_tell(text):
         return False
     plain = _plain(text)
     return plain is None or ADDRESS.search(plain) is not None
 
 
+def _may_tell(text: str) -> bool:
+    return "%" in text or bool(AT.search(text) or SPELT.search(text))
+
+
 def _plain(text: str) -> str | None:
-    """Return a text without percent-encoding; ``None`` if it was encoded to hide something."""
+    """Return a text without encodings; ``None`` if it was encoded to hide something."""
     for _ in range(MAX_ROUNDS):
-        if "%" not in text:
-            return text
-        before, text = text, unquote(text)
+        before, text = text, SPELT.sub("@", unquote(text))
         if before == text:
             return text
     return None

@@ -6,6 +6,7 @@ from trackable.contrib.pixels.exceptions import (
     PtrackDecryptionError,
     PtrackError,
     PtrackLengthError,
+    PtrackOptionError,
     PtrackRegistrationError,
 )
 from trackable.contrib.pixels.trackers import Tracker, TrackingPixel, tracker
@@ -24,6 +25,7 @@ __all__ = [
     "PtrackDecryptionError",
     "PtrackError",
     "PtrackLengthError",
+    "PtrackOptionError",
     "PtrackRegistrationError",
 ]
 

@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 
 from trackable import messaging, notices, sites
 from trackable.contrib.pixels import conf, images, origins, readers
+from trackable.contrib.pixels.exceptions import PtrackOptionError
 from trackable.counters import clean_amount, counters_of
 from trackable.exceptions import NotRegistered, UnknownField
 from trackable.models import TrackableData
@@ -35,7 +36,8 @@ PIXEL: Final = "CountingPixel"
 #: what ends the names of counters that count apart, where an image names none
 SUFFIXES: Final = {readers.PROXY: "_by_proxy", readers.SCANNER: "_by_scanner"}
 
-#: besides the object and the counter
+#: what a load is made of, besides the object and the counter
+LOAD_OPTIONS: Final = ("data_cls", "value", "proxies", "scanners")
 TAG_OPTIONS: Final = ("data_cls", "value", "expire_after", "proxies", "scanners")
 
 DataClass = type[TrackableData]
@@ -64,10 +66,10 @@ def counting_image(
 ) -> SafeString:
     """Return an ``<img>`` whose loading counts on a counter of an object, as ``Load.of`` says.
 
-    Raises the ``TrackableError`` that an emit would raise under ``DEBUG``, and what
-    ``images.url_of`` raises. Runs no SQL for the object.
+    Raises the ``TrackableError`` that an emit would raise under ``DEBUG``, what ``images.url_of``
+    raises, and ``PtrackOptionError`` for an option that there is not. Runs no SQL for the object.
     """
-    args, kwargs = Load.of(obj, field, **options).packed()
+    args, kwargs = _packed(obj, field, options)
     return images.image_of(
         args, kwargs, request=request, expire_after_seconds=expire_after_seconds, to=PIXEL
     )
@@ -82,10 +84,17 @@ def counting_url(
     **options: Any,
 ) -> str:
     """Return the address of a ``counting_image``, for those who write the ``<img>`` themselves."""
-    args, kwargs = Load.of(obj, field, **options).packed()
+    args, kwargs = _packed(obj, field, options)
     return images.url_of(
         args, kwargs, request=request, expire_after_seconds=expire_after_seconds, to=PIXEL
     )
+
+
+def _packed(obj: Model, field: str, options: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    if unknown := options.keys() - {*LOAD_OPTIONS}:
+        known = ", ".join([*LOAD_OPTIONS, "request", "expire_after_seconds"])
+        raise PtrackOptionError(f"There is no option {min(unknown)}: the options are {known}.")
+    return Load.of(obj, field, **options).packed()
 
 
 def record(request: HttpRequest, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

@@ -15,6 +15,10 @@ class PtrackArgumentError(PtrackError):
     """The argument cannot travel: pass integers, strings, and lists or dictionaries of them."""
 
 
+class PtrackOptionError(PtrackError, TypeError):
+    """There is no such option: take one of those that the message names."""
+
+
 class PtrackLengthError(PtrackError):
     """The address is longer than PTRACK_MAX_URL_LENGTH: pass a key, and look the rest up."""
 

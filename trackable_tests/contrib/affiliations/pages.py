@@ -124,6 +124,16 @@ def come_from(partner: Partner, client: Client | None = None, to: str = "/") -> 
     return client
 
 
+def location_of(path: str, client: Client | None = None) -> str:
+    """Return where a GET is sent to, which must be for this once."""
+    response = (client or Client()).get(path)
+    assert response.status_code == 302
+    assert response.content == b""
+    assert "no-store" in response["Cache-Control"]
+    assert "private" in response["Cache-Control"]
+    return str(response["Location"])
+
+
 def visitor_of(client: Client) -> Visitor | None:
     """Return the visitor that the browser's session names."""
     return Visitor.objects.filter(pk=client.session.get(SESSION_KEY)).first()

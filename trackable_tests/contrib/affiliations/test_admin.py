@@ -31,6 +31,7 @@ from trackable.contrib.affiliations.models import (
 )
 from trackable_tests.admin.pages import staff, text_at
 from trackable_tests.contrib.affiliations.owing import State, attempts_of, fresh, owe
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -106,13 +107,13 @@ def test_secret_is_not_shown_to_who_may_only_look() -> None:
     assert whose.secret not in text
 
 
-@pytest.mark.parametrize("lookup", ["secret__startswith", "secret__regex", "secret"])
+@for_each("lookup", ["secret__startswith", "secret__regex", "secret"])
 def test_secret_is_not_found_out_by_who_may_only_look(lookup: str) -> None:
     response = staff("view_partner").get(f"{URL}/partner/", {lookup: partner().secret})
     assert response.status_code == 400
 
 
-@pytest.mark.parametrize("admin_cls", [PartnerAdmin, VisitorAdmin, CallbackAdmin])
+@for_each("admin_cls", [PartnerAdmin, VisitorAdmin, CallbackAdmin])
 def test_no_list_is_filtered_by_a_secret(admin_cls: Any) -> None:
     model = {PartnerAdmin: Partner, VisitorAdmin: Visitor, CallbackAdmin: Callback}[admin_cls]
     made = admin_cls(model, admin.site)
@@ -142,8 +143,8 @@ def test_partner_is_made_with_its_subscriptions(client: Client) -> None:
     assert (len(found.partner.uid), len(found.partner.secret)) == (8, 43)
 
 
-@pytest.mark.parametrize(
-    ("row", "error"),
+@for_each(
+    "row, error",
     [
         ({"trigger": "Other", "callback_url": CALLBACK_URL}, "Other is not one of the"),
         ({"trigger": "Paid", "callback_url": "https://partner.example/"}, "{visitor_id}"),
@@ -214,7 +215,7 @@ def test_visitors_are_found_by_number_and_partner(client: Client) -> None:
     assert [numbers[term] for term in ("nobody", "9" * 30, "-1", "%")] == [[]] * 4
 
 
-@pytest.mark.parametrize(("value", "found"), [("yes", 1), ("no", 2), ("x", 3)])
+@for_each("value, found", [("yes", 1), ("no", 2), ("x", 3)])
 def test_visitors_are_filtered_by_success(client: Client, value: str, found: int) -> None:
     whose = partner()
     for successful_on in (None, None, timezone.now()):
@@ -405,14 +406,14 @@ def test_report_goes_on_for_many_partners(client: Client) -> None:
     assert 'href="?page=1"' in text
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "999", "x", ""])
+@for_each("number", ["0", "-1", "999", "x", ""])
 def test_page_that_is_none_is_another(client: Client, number: str) -> None:
     partner()
     assert len(numbers_of(report(client, page=number))) == 2
 
 
-@pytest.mark.parametrize(
-    ("params", "error"),
+@for_each(
+    "params, error",
     [
         ({"first": "2026-11-21", "last": "2026-11-20"}, "must not be before the first"),
         ({"first": "x"}, "Enter a valid date"),
@@ -424,7 +425,7 @@ def test_page_that_is_none_is_another(client: Client, number: str) -> None:
         ({"search": "x" * 251}, "at most 250 characters"),
     ],
 )
-@pytest.mark.parametrize("form", ["", "csv"])
+@for_each("form", ["", "csv"])
 def test_odd_question_is_answered_with_what_is_wrong(
     client: Client, params: dict[str, str], error: str, form: str
 ) -> None:
@@ -454,7 +455,7 @@ def test_who_may_see_partners_may_see_the_report() -> None:
     assert "Report by partner" in report(staff("view_partner"))
 
 
-@pytest.mark.parametrize("path", ["partner/", "visitor/", "callback/", "partner/report/"])
+@for_each("path", ["partner/", "visitor/", "callback/", "partner/report/"])
 def test_pages_work_without_time_zone_support(client: Client, settings: Any, path: str) -> None:
     settings.USE_TZ = False
     assert page(client, path)

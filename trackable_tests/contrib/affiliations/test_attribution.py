@@ -12,13 +12,14 @@ from trackable.contrib.affiliations.attribution import is_open, keeps
 from trackable.contrib.affiliations.models import Visitor
 from trackable_tests.contrib.affiliations import pages
 from trackable_tests.contrib.affiliations.pages import come_from, make_partner, visitor_of
+from trackable_tests.tables import for_each
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-@pytest.mark.parametrize(
-    ("age", "window_seconds", "expected"),
+@for_each(
+    "age, window_seconds, expected",
     [
         (timedelta(0), 86400, True),
         (DAY - timedelta(microseconds=1), 86400, True),
@@ -33,8 +34,8 @@ def test_window_ends(age: timedelta, window_seconds: Any, expected: bool) -> Non
     assert is_open(NOW - age, now=NOW, window_seconds=window_seconds) is expected
 
 
-@pytest.mark.parametrize(
-    ("current", "attribution", "expected"),
+@for_each(
+    "current, attribution, expected",
     [
         (None, "first", False),
         (None, "last", False),

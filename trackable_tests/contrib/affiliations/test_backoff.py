@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from trackable.contrib.affiliations.backoff import MAX_PAUSE_SECONDS, pause_seconds
+from trackable_tests.tables import for_each
 
 
 def pauses(*numbers: int, asked_seconds: float = 0, dice: float = 0.5) -> list[float]:
@@ -20,14 +19,12 @@ def test_no_attempt_at_all_waits_as_one_does() -> None:
     assert pauses(0, -1) == [60, 60]
 
 
-@pytest.mark.parametrize(("dice", "seconds"), [(0, 45), (0.5, 60), (1, 75)])
+@for_each("dice, seconds", [(0, 45), (0.5, 60), (1, 75)])
 def test_pause_is_spread(dice: float, seconds: float) -> None:
     assert pauses(1, dice=dice) == [seconds]
 
 
-@pytest.mark.parametrize(
-    ("asked", "seconds"), [(0, 60), (59, 60), (3600, 3600), (10**9, MAX_PAUSE_SECONDS)]
-)
+@for_each("asked, seconds", [(0, 60), (59, 60), (3600, 3600), (10**9, MAX_PAUSE_SECONDS)])
 def test_partner_may_ask_for_more_time_within_bounds(asked: float, seconds: float) -> None:
     assert pauses(1, asked_seconds=asked) == [seconds]
 

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, run_checks
 from trackable.contrib.affiliations import checks, conf
 from trackable_tests.contrib.affiliations import pages
 from trackable_tests.contrib.affiliations.pages import OWN, REGISTERED, SESSION
+from trackable_tests.tables import for_each
 
 
 def messages(app_configs: Any = None) -> list[CheckMessage]:
@@ -47,8 +48,8 @@ def test_every_setting_has_a_rule_that_its_default_fits() -> None:
         assert checks.RULES[conf.PREFIX + name].fits(default)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@for_each(
+    "name, value",
     [
         ("ATTRIBUTION", "both"),
         ("ATTRIBUTION", ["last"]),
@@ -79,8 +80,8 @@ def test_value_that_cannot_work_is_found(settings: Any, name: str, value: Any) -
     assert message.hint.startswith("It must be ")
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@for_each(
+    "name, value",
     [
         ("ATTRIBUTION", "first"),
         ("ATTRIBUTION_WINDOW", None),
@@ -107,8 +108,8 @@ def test_trigger_that_is_wrong_is_told_of_by_its_name(settings: Any) -> None:
     assert "The trigger None in" in second.msg
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
+@for_each(
+    "one, other",
     [
         ("Called", "called "),
         ("Ausgefüllt", "ausgefullt"),
@@ -123,7 +124,7 @@ def test_names_that_a_database_takes_for_one_are_found(settings: Any, one: str, 
     assert f"{one!r} and {other!r}" in message.msg
 
 
-@pytest.mark.parametrize("middleware", [[OWN], [OWN, SESSION], ["no.such.Thing", OWN]])
+@for_each("middleware", [[OWN], [OWN, SESSION], ["no.such.Thing", OWN]])
 def test_middleware_without_a_session_is_found(settings: Any, middleware: list[str]) -> None:
     settings.MIDDLEWARE = middleware
     (message,) = messages()

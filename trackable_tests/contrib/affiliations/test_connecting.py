@@ -11,6 +11,7 @@ from trackable.contrib.affiliations import connecting
 from trackable.contrib.affiliations.connecting import BadTrigger, read
 from trackable_tests.contrib.affiliations.pages import OBJECT_CREATED, POST_SAVE
 from trackable_tests.contrib.campaigns.models import Campaign
+from trackable_tests.tables import for_each
 
 CAMPAIGN = "trackable_tests.contrib.campaigns.models.Campaign"
 HERE = __name__
@@ -86,7 +87,7 @@ def test_setting_that_is_no_more_connects_no_more(settings: Any) -> None:
     assert len(post_save.receivers) == before
 
 
-@pytest.mark.parametrize("sender", ["campaigns.Campaign", "campaigns.campaign", CAMPAIGN])
+@for_each("sender", ["campaigns.Campaign", "campaigns.campaign", CAMPAIGN])
 def test_sender_may_be_a_label(sender: str) -> None:
     trigger = read(entry((3, sender)))
     assert trigger is not None
@@ -103,8 +104,8 @@ def test_name_alone_is_connected_to_nothing() -> None:
     assert read(("Called us",)) is None
 
 
-@pytest.mark.parametrize(
-    ("wrong", "reason"),
+@for_each(
+    "wrong, reason",
     [
         (None, "it is no tuple of a name"),
         ("Started", "it is no tuple of a name"),

@@ -7,10 +7,11 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import OperationalError
 from django.utils import timezone
 
 from trackable.contrib.affiliations import delivery
@@ -25,6 +26,7 @@ from trackable.contrib.affiliations.erasure import erase_visitor
 from trackable.contrib.affiliations.models import Attempt, Callback, Partner
 from trackable.contrib.affiliations.sending import Answer
 from trackable.folding import engine
+from trackable_tests.bounds.threads import in_threads
 from trackable_tests.contrib.affiliations.owing import (
     State,
     attempts_of,
@@ -39,6 +41,7 @@ from trackable_tests.contrib.affiliations.partner_site import (
     answer,
     hang,
 )
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +63,7 @@ def test_callback_is_delivered_once(partner_site: PartnerSite) -> None:
     assert len(partner_site.requests) == 1
 
 
-@pytest.mark.parametrize("status", [302, 400, 404, 408, 429, 500, 503])
+@for_each("status", [302, 400, 404, 408, 429, 500, 503])
 def test_failure_is_tried_again_after_a_minute_or_so(
     partner_site: PartnerSite, status: int
 ) -> None:
@@ -119,7 +122,7 @@ def test_partner_that_asks_for_time_gets_it(partner_site: PartnerSite) -> None:
     assert 3500 < wait_seconds(callback) <= 3600
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url", ["http://169.254.169.254/latest/?v=7", "http://[::1]/", "ftp://partner.example/", ""]
 )
 def test_forbidden_address_is_refused_for_good(url: str) -> None:
@@ -250,19 +253,7 @@ def test_only_one_of_two_workers_calls(
 
     monkeypatch.setattr(delivery, "_obstacle", obstacle)
     callback = owe(partner_site.url())
-    found: list[Answer | None] = []
-
-    def work() -> None:
-        try:
-            found.append(deliver(callback.pk))
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
+    found = in_threads(*[partial(deliver, callback.pk)] * 2)
     assert sorted(answer is not None for answer in found) == [False, True]
     assert (len(partner_site.requests), fresh(callback).attempts_made) == (1, 1)
 
@@ -293,64 +284,3 @@ def test_worker_that_is_killed_in_a_call_is_followed_by_another(
     assert (fresh(callback).state, fresh(callback).attempts_made) == (State.DELIVERED, 2)
     keys = [request.headers["Idempotency-Key"] for request in partner_site.requests]
     assert keys == [str(callback.key)] * 2
-
-
-# tried again by a person
-
-
-def test_what_was_given_up_is_tried_again_with_all_its_attempts(
-    partner_site: PartnerSite,
-) -> None:
-    failed = owe(partner_site.url(), state=State.FAILED, attempts_made=12)
-    refused = owe("http://10.0.0.1/", state=State.REFUSED, attempts_made=1)
-    assert delivery.retry(Callback.objects.all()) == 2
-    assert {fresh(each).attempts_made for each in (failed, refused)} == {0}
-    deliver(failed.pk)
-    assert fresh(failed).state == State.DELIVERED
-    assert fresh(refused).state == State.PENDING
-
-
-def test_what_waits_is_tried_at_once_and_keeps_its_number(partner_site: PartnerSite) -> None:
-    later = timezone.now() + timedelta(hours=6)
-    callback = owe(partner_site.url(), due_at=later, attempts_made=9)
-    assert delivery.retry(Callback.objects.all()) == 1
-    deliver(callback.pk)
-    assert (fresh(callback).state, fresh(callback).attempts_made) == (State.DELIVERED, 10)
-
-
-def test_what_is_being_called_is_left_until_its_lease_has_ended() -> None:
-    callback = owe("http://partner.example/")
-    assert delivery.claim(callback.pk, using="default") is not None
-    assert delivery.retry(Callback.objects.all()) == 0
-    assert delivery.claim(callback.pk, using="default") is None
-    ended = timezone.now() - timedelta(seconds=LEASE_SECONDS)
-    Attempt.objects.filter(callback=callback).update(made_at=ended)
-    assert delivery.retry(Callback.objects.all()) == 1
-    assert delivery.claim(callback.pk, using="default") is not None
-
-
-def test_what_waits_for_its_next_attempt_is_not_being_called() -> None:
-    callback = owe("http://partner.example/")
-    found = delivery.claim(callback.pk, using="default")
-    assert found is not None
-    delivery.record(found, Answer(status=503, error="it answered 503"))
-    assert delivery.retry(Callback.objects.all()) == 1
-
-
-def test_what_is_delivered_or_erased_is_not_tried_again() -> None:
-    owe("http://partner.example/", state=State.DELIVERED)
-    erase_visitor(owe("http://partner.example/").visitor_id)
-    assert delivery.retry(Callback.objects.all()) == 0
-    assert not delivery.due("default").exists()
-
-
-def test_retry_is_announced_after_the_commit(
-    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
-) -> None:
-    told: list[Any] = []
-    monkeypatch.setattr(delivery, "announce", lambda pk, using: told.append((pk, using)))
-    callback = owe("http://partner.example/", state=State.FAILED)
-    with django_capture_on_commit_callbacks(execute=True):
-        delivery.retry(Callback.objects.all())
-        assert told == []
-    assert told == [(callback.pk, "default")]

@@ -8,10 +8,11 @@ from hypothesis import settings as searching
 from hypothesis import strategies as st
 
 from trackable.contrib.affiliations.destinations import Refused, parse
+from trackable_tests.tables import for_each
 
 
-@pytest.mark.parametrize(
-    ("url", "called"),
+@for_each(
+    "url, called",
     {
         "http://partner.example": "http://partner.example/",
         "HTTPS://Partner.Example:443/a?b=1#c": "https://partner.example/a?b=1",
@@ -37,8 +38,8 @@ def test_host_header_names_the_port_unless_it_is_the_schemes() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"),
+@for_each(
+    "url, reason",
     {
         "": "neither http nor https",
         "//partner.example/": "neither http nor https",
@@ -77,7 +78,7 @@ def test_odd_url_is_refused(url: str, reason: str) -> None:
         parse(url)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "host",
     [
         "2130706433",

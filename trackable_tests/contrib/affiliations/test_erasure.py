@@ -21,6 +21,7 @@ from trackable.contrib.affiliations.models import (
 )
 from trackable_tests.contrib.affiliations import pages
 from trackable_tests.contrib.affiliations.pages import come_from, make_partner, visitor_of
+from trackable_tests.tables import for_each
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(pages.__name__)]
 
@@ -177,15 +178,13 @@ def test_command_erases_and_says_so(partner: Partner, user: User) -> None:
     assert run(str(visitors[0].pk), verbosity=0) == ""
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--user", "nobody"), ("--user-id", "12345"), ("--user-id", "x")]
-)
+@for_each("arguments", [("--user", "nobody"), ("--user-id", "12345"), ("--user-id", "x")])
 def test_command_knows_when_there_is_no_such_user(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match="There is no such user"):
         run(*arguments)
 
 
-@pytest.mark.parametrize("arguments", [(), ("x",), ("5", "--user", "a")])
+@for_each("arguments", [(), ("x",), ("5", "--user", "a")])
 def test_command_wants_one_of_the_three(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)

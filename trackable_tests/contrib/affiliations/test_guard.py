@@ -13,6 +13,7 @@ from trackable.contrib.affiliations import guard
 from trackable.contrib.affiliations.destinations import Refused, parse
 from trackable.contrib.affiliations.guard import Unresolved, is_public
 from trackable_tests.contrib.affiliations.conftest import Names
+from trackable_tests.tables import for_each
 
 PUBLIC = [
     "8.8.8.8",
@@ -79,12 +80,12 @@ NOT_PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("address", PUBLIC)
+@for_each("address", PUBLIC)
 def test_public_address_is_known(address: str) -> None:
     assert is_public(ip_address(address))
 
 
-@pytest.mark.parametrize("address", NOT_PUBLIC)
+@for_each("address", NOT_PUBLIC)
 def test_address_that_is_not_public_is_known(address: str) -> None:
     assert not is_public(ip_address(address))
 
@@ -93,7 +94,7 @@ def addresses_of(url: str, timeout_seconds: float = 5.0) -> tuple[str, ...]:
     return guard.addresses_of(parse(url), timeout_seconds=timeout_seconds)
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "[fd00::1]"])
+@for_each("host", ["169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "[fd00::1]"])
 def test_address_in_a_url_is_refused(host: str) -> None:
     with pytest.raises(Refused, match="not public"):
         addresses_of(f"http://{host}/")
@@ -115,7 +116,7 @@ def test_name_of_a_private_address_is_refused(names: Names) -> None:
         addresses_of("http://metadata.example/")
 
 
-@pytest.mark.parametrize("private", ["127.0.0.1", "fe80::1", "::ffff:10.0.0.1"])
+@for_each("private", ["127.0.0.1", "fe80::1", "::ffff:10.0.0.1"])
 def test_one_private_address_among_public_ones_is_refused(names: Names, private: str) -> None:
     names["both.example"] = [["8.8.8.8", "2606:4700:4700::1111", private]]
     with pytest.raises(Refused, match="not public"):
@@ -135,14 +136,14 @@ def test_each_address_is_given_once_and_not_too_many_are(names: Names) -> None:
     assert len(addresses_of("http://many.example/")) == guard.MAX_ADDRESSES
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "inside.example"])
+@for_each("host", ["127.0.0.1", "[::1]", "inside.example"])
 def test_setting_allows_private_addresses(names: Names, settings: Any, host: str) -> None:
     settings.AFFILIATE_CALLBACK_ALLOW_PRIVATE = True
     names["inside.example"] = [["10.0.0.1"]]
     assert len(addresses_of(f"http://{host}/")) == 1
 
 
-@pytest.mark.parametrize("error", [socket.gaierror(-2, "unknown"), UnicodeError(), OSError()])
+@for_each("error", [socket.gaierror(-2, "unknown"), UnicodeError(), OSError()])
 def test_name_that_is_not_known_may_be_known_later(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

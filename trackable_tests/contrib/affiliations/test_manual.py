@@ -21,6 +21,7 @@ from trackable.contrib.affiliations.models import Callback, Partner, Subscriptio
 from trackable.testing import capture
 from trackable_tests.contrib.affiliations import pages
 from trackable_tests.contrib.affiliations.pages import make_partner
+from trackable_tests.tables import for_each
 
 DOCS = django_settings.BASE_DIR / "docs"
 HOW_TO = (DOCS / "how-to" / "affiliations.md").read_text(encoding="utf-8")
@@ -85,7 +86,7 @@ def test_every_model_has_its_row_with_its_fields() -> None:
         assert {field for field in fields if f"`{field}`" not in rows[name]} == set()
 
 
-@pytest.mark.parametrize(
+@for_each(
     "function",
     [
         triggers.object_created,
@@ -111,7 +112,7 @@ def test_commands_that_are_told_of_are_there() -> None:
 # the how-to
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code[:20])
+@for_each("code", PYTHON)
 def test_code_can_be_read(code: str) -> None:
     assert ast.parse(code).body
 

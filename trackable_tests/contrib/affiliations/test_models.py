@@ -26,6 +26,7 @@ from trackable.contrib.affiliations.models import (
 from trackable.exceptions import TrackableError
 from trackable.messaging import process_messages, send_increment_message
 from trackable_tests.contrib.affiliations.pages import REGISTERED, make_partner
+from trackable_tests.tables import for_each
 
 URL = "https://partner.example/told?visitor={visitor_id}"
 
@@ -65,7 +66,7 @@ def test_uid_is_unique(partner: Partner) -> None:
         make_partner(uid=partner.uid)
 
 
-@pytest.mark.parametrize("uid", ["a b", "é", "a&b", "a\n", "x" * 9])
+@for_each("uid", ["a b", "é", "a&b", "a\n", "x" * 9])
 def test_uid_that_no_link_can_carry_is_refused(partner: Partner, uid: str) -> None:
     partner.uid = uid
     with pytest.raises(ValidationError):
@@ -87,7 +88,7 @@ def test_partner_with_visitors_stays(partner: Partner) -> None:
 # subscriptions
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "https://partner.example/{visitor_id}",
@@ -106,7 +107,7 @@ def test_url_that_can_be_called_is_taken(partner: Partner, url: str) -> None:
     assert Subscription.objects.get().callback_url == url
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "https://partner.example/",
@@ -165,7 +166,7 @@ def test_triggers_to_subscribe_to_are_those_of_the_settings(
         Subscription(partner=partner, trigger="Ordered", callback_url=URL).full_clean()
 
 
-@pytest.mark.parametrize("wrong", [None, "User registered", 5, {}])
+@for_each("wrong", [None, "User registered", 5, {}])
 def test_wrong_setting_leaves_nothing_to_subscribe_to(settings: Any, wrong: Any) -> None:
     settings.AFFILIATE_TRIGGERS = wrong
     assert conf.trigger_choices() == []
@@ -178,8 +179,8 @@ def test_no_migration_is_needed_when_triggers_change(settings: Any, capsys: Any)
     assert "No changes detected" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("url", "visitor_id", "expected"),
+@for_each(
+    "url, visitor_id, expected",
     [
         ("https://p.example/{visitor_id}?{visitor_id}", 5, "https://p.example/5?5"),
         ("https://p.example/?a={x}&b={}&{visitor_id}", 5, "https://p.example/?a={x}&b={}&5"),

@@ -20,6 +20,7 @@ from trackable.contrib.affiliations.exceptions import InvalidCallBackURL
 from trackable.contrib.affiliations.middleware import AffiliateVisitorsRegistrationMiddleware
 from trackable.contrib.affiliations.models import Callback, Partner, Subscription, Visitor
 from trackable.contrib.affiliations.triggers import complete_trigger, object_created, object_saved
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -301,7 +302,7 @@ def by_saving(request: HttpRequest) -> None:
         object_saved(Visitor, Visitor.objects.get(), affiliate_trigger_name=NAME)
 
 
-@pytest.mark.parametrize("complete", [by_hand, by_creation, by_saving])
+@for_each("complete", [by_hand, by_creation, by_saving])
 def test_all_conditions_met(
     visitor: Visitor, new_user: User, complete: Callable[[HttpRequest], None]
 ) -> None:

@@ -2,12 +2,12 @@
 
 from urllib.parse import parse_qsl, quote
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trackable.contrib.affiliations import querystrings
 from trackable.contrib.affiliations.querystrings import MAX_UIDS, strip
+from trackable_tests.tables import for_each
 
 KEY = "affiliate_id"
 UID = "1234wxyz"
@@ -37,14 +37,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("query", "rest", "uids"), CASES)
+@for_each("query, rest, uids", CASES)
 def test_only_the_parts_of_the_key_go(query: str, rest: str, uids: list[str]) -> None:
     found = strip(query.encode(), KEY)
     assert found is not None
     assert (found.rest, [*found.uids]) == (rest, uids)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "query",
     [
         *("", "a=1", "%", "&&", f"x{KEY}={UID}", f"{KEY}x={UID}", f"{KEY.upper()}={UID}"),
@@ -55,7 +55,7 @@ def test_query_without_the_key_is_left_alone(query: str) -> None:
     assert strip(query.encode(), KEY) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "value",
     [
         *("123456789", "x" * 100_000, "%00", "1234%00", "1234567%0A", "%F0%9F%A6%86", "a b", "a+b"),

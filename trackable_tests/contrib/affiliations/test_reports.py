@@ -14,6 +14,7 @@ from trackable.contrib.affiliations.models import Callback, Partner, PartnerData
 from trackable.contrib.affiliations.reports import COLUMNS, Report, Row, as_csv
 from trackable.contrib.affiliations.timespans import DAY, MONTH, WHOLE, Timespan
 from trackable_tests.contrib.affiliations.owing import State, owe
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -108,8 +109,8 @@ def test_sums_are_the_same_whichever_the_periods() -> None:
     assert sums[WHOLE] == sums[MONTH] == sums[DAY] == total
 
 
-@pytest.mark.parametrize(
-    ("referrals", "conversions", "rate", "percent"),
+@for_each(
+    "referrals, conversions, rate, percent",
     [(28, 1, 1 / 28, "3.6\u00a0%"), (0, 3, None, None), (2, 3, 1.5, "150.0\u00a0%")],
 )
 def test_rate_is_of_the_same_period(
@@ -142,7 +143,7 @@ def test_nobody_is_a_report_without_rows() -> None:
     assert (report.partner_ids(), report.rows([]), numbers(report.total())) == ([], [], [0] * 6)
 
 
-@pytest.mark.parametrize("by", [WHOLE, MONTH, DAY])
+@for_each("by", [WHOLE, MONTH, DAY])
 def test_number_of_queries_does_not_grow_with_the_partners(
     by: str, django_assert_num_queries: Any
 ) -> None:
@@ -191,7 +192,7 @@ def test_rate_of_nothing_is_empty_in_csv() -> None:
     assert parsed(Report(Timespan(FIRST, LAST)))[0]["rate"] == ""
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+@for_each("sign", ["=", "+", "-", "@", "\t", "\r"])
 def test_name_is_no_formula_in_csv(sign: str) -> None:
     partner(f'{sign}HYPERLINK("http://x";"y")')
     (line,) = parsed(Report(Timespan(FIRST, LAST)))

@@ -24,6 +24,7 @@ from trackable_tests.contrib.affiliations.partner_site import (
     hang,
     send,
 )
+from trackable_tests.tables import for_each
 
 KEY = "6f1c2a3e-0000-4000-8000-000000000000"
 #: More than any of these takes, if what bounds it works.
@@ -71,14 +72,14 @@ def test_no_header_is_sent_twice_and_none_is_unexpected(partner_site: PartnerSit
 # what is answered
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+@for_each("status", [200, 201, 202, 204, 299])
 def test_success_is_a_success(partner_site: PartnerSite, status: int) -> None:
     partner_site.will(answer(status))
     found = call(partner_site.url())
     assert (found.status, found.is_success, found.error) == (status, True, "")
 
 
-@pytest.mark.parametrize("status", [400, 404, 410, 429, 500, 503, 999])
+@for_each("status", [400, 404, 410, 429, 500, 503, 999])
 def test_failure_is_a_failure(partner_site: PartnerSite, status: int) -> None:
     partner_site.will(answer(status))
     found = call(partner_site.url())
@@ -86,16 +87,17 @@ def test_failure_is_a_failure(partner_site: PartnerSite, status: int) -> None:
     assert found.error == f"it answered {status}"
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@for_each("status", [301, 302, 303, 307, 308])
 def test_redirect_is_not_followed(partner_site: PartnerSite, status: int) -> None:
+    partner_site.requests.clear()
     partner_site.will(answer(status, f"Location: {partner_site.url('/inside')}"))
     found = call(partner_site.url("/"))
     assert "a redirect, which is not followed" in found.error
     assert [each.target for each in partner_site.requests] == ["/"]
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
+@for_each(
+    "header, seconds",
     {
         "Retry-After: 120": 120,
         "Retry-After:  7 ": 7,
@@ -118,7 +120,7 @@ def test_time_to_wait_may_be_a_date(partner_site: PartnerSite) -> None:
     assert call(partner_site.url()).retry_after_seconds > 3600
 
 
-@pytest.mark.parametrize("raw", [b"", b"HTTP/1.1", b"SSH-2.0-OpenSSH_9.6\r\n"])
+@for_each("raw", [b"", b"HTTP/1.1", b"SSH-2.0-OpenSSH_9.6\r\n"])
 def test_server_that_closes_early_has_not_taken_it(partner_site: PartnerSite, raw: bytes) -> None:
     partner_site.will(send(raw))
     found = call(partner_site.url())
@@ -126,7 +128,7 @@ def test_server_that_closes_early_has_not_taken_it(partner_site: PartnerSite, ra
     assert found.error in ("it closed the connection without an answer", "its answer is not HTTP")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "raw",
     [
         b"HTTP/1.1 abc OK\r\n\r\n",
@@ -136,7 +138,6 @@ def test_server_that_closes_early_has_not_taken_it(partner_site: PartnerSite, ra
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
     ],
-    ids=["letters", "negative", "page", "long line", "many headers", "long header"],
 )
 def test_what_is_not_http_is_told_in_words_of_our_own(
     partner_site: PartnerSite, raw: bytes
@@ -189,7 +190,6 @@ def test_nobody_there_is_an_error(partner_site: PartnerSite) -> None:
         drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
         drip(b"HTTP/1.1 200 OK\r\n", b""),
     ],
-    ids=["hangs", "drips a line", "drips headers", "drips answers to come", "no end of headers"],
 )
 def test_time_is_bounded_as_a_whole(partner_site: PartnerSite, behaviour: Any) -> None:
     partner_site.will(behaviour)
@@ -249,7 +249,7 @@ def test_what_python_raises_is_no_error_of_the_worker(
 # where it is sent
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "[::1]:8000", "localhost:8000", "10.0.0.1"])
+@for_each("host", ["169.254.169.254", "[::1]:8000", "localhost:8000", "10.0.0.1"])
 def test_private_address_is_refused(host: str) -> None:
     found = call(f"http://{host}/latest/meta-data/?v=7")
     assert (found.is_refused, found.is_success, found.status) == (True, False, None)

@@ -14,6 +14,7 @@ from django.test import RequestFactory
 from trackable.contrib.affiliations import sending, signing
 from trackable.contrib.affiliations.models import Partner
 from trackable_tests.contrib.affiliations.partner_site import PartnerSite
+from trackable_tests.tables import for_each
 
 MANUAL = django_settings.BASE_DIR / "docs" / "how-to" / "affiliate-callbacks.md"
 KEY = "6f1c2a3e-0000-4000-8000-000000000000"
@@ -55,10 +56,9 @@ def test_genuine_call_is_verified() -> None:
     assert is_genuine(headers())
 
 
-@pytest.mark.parametrize(
+@for_each(
     "changed",
     [{"secret": "another"}, {"method": "POST"}, {"url": f"{URL}1"}, {"url": URL[:-1]}],
-    ids=str,
 )
 def test_call_for_another_purpose_is_not(changed: dict[str, str]) -> None:
     assert not is_genuine(headers(), **changed)
@@ -73,9 +73,7 @@ def test_call_of_another_time_is_not(age_seconds: int) -> None:
     assert not is_genuine(headers(at_seconds=int(time.time()) - age_seconds))
 
 
-@pytest.mark.parametrize(
-    "signed", ["", "t=1", "v1=0", "t=x,v1=0", "t=1,v1=\u00fc", "=,=", "t=1,t=2,v1=", ",,,"]
-)
+@for_each("signed", ["", "t=1", "v1=0", "t=x,v1=0", "t=1,v1=\u00fc", "=,=", "t=1,t=2,v1=", ",,,"])
 def test_what_is_no_signature_is_not(signed: str) -> None:
     assert not is_genuine({signing.HEADER: signed, "Idempotency-Key": KEY})
 
@@ -84,16 +82,16 @@ def test_request_without_any_headers_is_not() -> None:
     assert not is_genuine({})
 
 
-@pytest.mark.parametrize("path", PATHS)
+@for_each("path", PATHS)
 def test_real_call_is_verified_from_what_arrives(partner_site: PartnerSite, path: str) -> None:
     sending.call(partner_site.url(path), key=KEY, secret=SECRET)
-    (request,) = partner_site.requests
+    request = partner_site.requests.pop()
     url = f"http://127.0.0.1:{partner_site.port}{request.target}"
     assert is_genuine(request.headers, url=url)
     assert not is_genuine(request.headers, url=f"{url}0")
 
 
-@pytest.mark.parametrize("path", PATHS)
+@for_each("path", PATHS)
 def test_view_of_the_manual_knows_a_genuine_call(path: str) -> None:
     names = {"SECRET": SECRET, "HttpResponseForbidden": HttpResponseForbidden}
     told = printed("def told", is_genuine=IS_GENUINE, **names)["told"]

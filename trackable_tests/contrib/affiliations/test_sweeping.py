@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -261,6 +260,5 @@ def test_real_hanging_partner_is_left_after_its_time(
     hangs = partner("hangs")
     for _ in range(20):
         owe(partner_site.url(), partner=hangs)
-    began = time.monotonic()
     assert deliver_due() == SweepReport(failed=1)
-    assert time.monotonic() - began < 20 * 0.2
+    assert len(partner_site.requests) == 1

@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from trackable.contrib.affiliations import timespans
 from trackable.contrib.affiliations.timespans import DAY, MONTH, WHOLE, Timespan
+from trackable_tests.tables import for_each
 
 FIRST, LAST = date(2026, 10, 30), date(2026, 11, 2)
 
 
-@pytest.mark.parametrize(
-    ("by", "texts"),
+@for_each(
+    "by, texts",
     [
         (WHOLE, ["2026-10-30"]),
         (MONTH, ["2026-10", "2026-11"]),

@@ -38,6 +38,7 @@ from trackable_tests.contrib.affiliations.pages import (
     visitor_of,
 )
 from trackable_tests.contrib.campaigns.models import Campaign
+from trackable_tests.tables import for_each
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(pages.__name__)]
 
@@ -189,7 +190,7 @@ def test_object_saved_completes_when_an_object_is_changed(settings: Any) -> None
     assert Callback.objects.get().trigger == "Saved"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "spoil",
     [
         lambda: Partner.objects.update(active=False),

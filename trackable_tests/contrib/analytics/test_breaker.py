@@ -79,6 +79,18 @@ def test_try_that_succeeds_closes_it(breaker: Breaker, clock: Clock) -> None:
     assert [breaker.wait_seconds(), breaker.fail()] == [0.0, False]
 
 
+def test_rest_that_is_asked_for_begins_at_once_and_no_success_ends_it(
+    breaker: Breaker, clock: Clock
+) -> None:
+    assert [breaker.rest(600.0), breaker.rest(60.0)] == [True, False]
+    assert [breaker.succeed(), breaker.fail()] == [False, False]
+    assert breaker.wait_seconds() == 600.0
+    clock.now += 600.0
+    assert [breaker.wait_seconds() for _ in range(2)] == [0.0, 30.0]
+    assert breaker.succeed()
+    assert breaker.wait_seconds() == 0.0
+
+
 def test_pauses_grow_to_a_minute_and_differ() -> None:
     for tries, longest in [(1, 1.0), (2, 2.0), (3, 4.0), (7, 60.0), (1000, 60.0)]:
         pauses = [pause_seconds(tries) for _ in range(100)]

@@ -15,6 +15,7 @@ from django.core import checks as django_checks
 from trackable.contrib.analytics import checks, conf, services
 from trackable.contrib.analytics.forwarding import declared
 from trackable.contrib.analytics.options import Option
+from trackable_tests.tables import for_each
 
 PAGE = django_settings.BASE_DIR / "docs" / "reference" / "analytics.md"
 GA4 = {"property": "G-1", "api_secret": "x"}
@@ -64,8 +65,8 @@ def test_setting_that_nobody_reads_is_found(settings: Any) -> None:
     assert "SERVER_SIDE_TRACKING_SERVICES?" in found()["E001"].hint
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "hint"),
+@for_each(
+    "name, value, hint",
     [
         ("SERVER_SIDE_TRACKING", {"pageview_exlude": ()}, "Did you mean 'pageview_exclude'?"),
         ("SERVER_SIDE_TRACKING_GA", {**GA4, "ping_categry": "x"}, None),
@@ -111,7 +112,7 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value"), WRONG)
+@for_each("key, value", WRONG)
 def test_value_that_cannot_work_is_found(settings: Any, key: str, value: Any) -> None:
     settings.SERVER_SIDE_TRACKING = {key: value}
     messages = found()
@@ -138,7 +139,7 @@ def test_values_that_would_be_taken_for_each_other_are_found(settings: Any, give
     assert messages["E002"].msg.endswith(" are the same.")
 
 
-@pytest.mark.parametrize("path", ["", "x", "no.such.Extractor", f"{__name__}.Nobody"])
+@for_each("path", ["", "x", "no.such.Extractor", f"{__name__}.Nobody"])
 def test_title_extractor_that_cannot_be_imported_is_found(settings: Any, path: str) -> None:
     settings.SERVER_SIDE_TRACKING = {"django_title_extractors": [path]}
     assert "django_title_extractors" in found()["E002"].msg
@@ -154,16 +155,16 @@ def test_pings_need_no_service_of_googles(settings: Any) -> None:
     assert set(found()) == {"E002"}
 
 
-@pytest.mark.parametrize("name", checks.SETTINGS)
-@pytest.mark.parametrize("value", [None, [], "x"])
+@for_each("name", checks.SETTINGS)
+@for_each("value", [None, [], "x"])
 def test_setting_that_is_no_dictionary_is_found(settings: Any, name: str, value: Any) -> None:
     setattr(settings, name, value)
     assert set(found()) == {"E002"}
     assert services.in_force() == ()
 
 
-@pytest.mark.parametrize(
-    ("alias", "options", "ids"),
+@for_each(
+    "alias, options, ids",
     [
         ("ga4", {"measurement_id": "G-1"}, {"E003"}),
         ("ga4", {"measurement_id": "G 1", "api_secret": "x"}, {"E002"}),
@@ -235,8 +236,8 @@ def test_googles_own_collector_of_the_old_protocol_is_warned_of(settings: Any) -
     assert set(found()) == {"W001"}
 
 
-@pytest.mark.parametrize(
-    ("tracking", "google", "ids"),
+@for_each(
+    "tracking, google, ids",
     [
         ({}, {}, {"W002"}),
         ({"defer": None}, GA4, {"W003"}),
@@ -270,8 +271,8 @@ def rows_below(heading: str) -> dict[str, str]:
     return {match[1]: match[2] for match in ROW.finditer(part)}
 
 
-@pytest.mark.parametrize(
-    ("heading", "options"),
+@for_each(
+    "heading, options",
     [
         ("SERVER_SIDE_TRACKING", conf.OPTIONS),
         ("SERVER_SIDE_TRACKING_GA", conf.GOOGLE_OPTIONS),

@@ -15,6 +15,7 @@ from trackable.contrib.analytics import clients, cookies
 from trackable.contrib.analytics.clients import Client
 from trackable_tests.contrib.analytics import pages
 from trackable_tests.contrib.analytics.pages import MARCEL, Browser
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls(pages.__name__)
 
@@ -116,7 +117,7 @@ def tampered() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("number", range(17))
+@for_each("number", range(17))
 def test_cookie_that_was_tampered_with_makes_a_new_id(number: int) -> None:
     request = with_cookie(tampered()[number])
     assert clients.known(request) is None
@@ -172,8 +173,8 @@ def test_salt_is_chosen(settings: Any) -> None:
 # visits
 
 
-@pytest.mark.parametrize(
-    ("signed_at", "now", "begins"),
+@for_each(
+    "signed_at, now, begins",
     [
         (1_700_006_400, 1_700_006_400, 1_700_006_400),
         (1_700_006_400, 1_700_010_000, 1_700_006_400),

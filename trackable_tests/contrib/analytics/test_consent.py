@@ -12,6 +12,7 @@ from trackable.contrib.analytics.telling import tell
 from trackable.contrib.analytics.testing import capture
 from trackable_tests.contrib.analytics import pages
 from trackable_tests.contrib.analytics.pages import Browser
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls(pages.__name__)
 
@@ -114,7 +115,7 @@ def test_visitor_may_change_his_mind(browser: Browser) -> None:
     assert browser.cookies["cookie_status"] == "1"
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/status/302/", "/status/404/", "/content/?type=a/b"])
+@for_each("path", ["/admin/", "/status/302/", "/status/404/", "/content/?type=a/b"])
 def test_handshake_needs_no_page_that_is_tracked(browser: Browser, path: str) -> None:
     browser.get()
     say(browser, "refuse")
@@ -134,7 +135,7 @@ def test_handshake_needs_no_middleware(browser: Browser, settings: Any, path: st
     assert browser.cookies["vn"].startswith(browser.hit.client_id)
 
 
-@pytest.mark.parametrize("action", ["", "Accept", "maybe", "accept ", "a" * 5000, "0"])
+@for_each("action", ["", "Accept", "maybe", "accept ", "a" * 5000, "0"])
 def test_action_that_is_none_is_removed(browser: Browser, action: str) -> None:
     say(browser, action)
     response = browser.get()
@@ -143,7 +144,7 @@ def test_action_that_is_none_is_removed(browser: Browser, action: str) -> None:
     assert set(browser.cookies) == {"vn"}
 
 
-@pytest.mark.parametrize("status", ["", "2", "accepted", "1" * 5000, "01"])
+@for_each("status", ["", "2", "accepted", "1" * 5000, "01"])
 def test_status_that_is_none_decides_nothing(browser: Browser, status: str) -> None:
     browser.client.cookies["cookie_status"] = status
     assert browser.get().cookies["vn"]["max-age"] == ""
@@ -284,8 +285,8 @@ def test_form_that_accepts_keeps_no_id_against_the_browser(browser: Browser) -> 
     assert set(response.cookies) == {"cookie_status"}
 
 
-@pytest.mark.parametrize(
-    ("headers", "keys"),
+@for_each(
+    "headers, keys",
     [({"Sec-GPC": "1"}, {}), ({"DNT": "1"}, {}), ({}, {"consent_required": True})],
 )
 def test_default_parameters_bring_no_cookie_that_is_not_allowed(

@@ -1,5 +1,6 @@
 """Counting: one line counts a page view here and sends it on, once."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from trackable import exceptions, testing
-from trackable.contrib.analytics.counting import track_page_view
+from trackable.contrib.analytics.counting import atrack_page_view, track_page_view
 from trackable.contrib.analytics.exceptions import AnalyticsError
 from trackable.contrib.analytics.testing import capture
 from trackable.testing import Outbox
@@ -88,6 +89,26 @@ def test_middleware_sends_it_once_when_there_is_a_response(settings: Any, is_asy
     browser.get("/counted/")
     assert browser.hit.title == "Counted"
     assert browser.hit.client_id in browser.cookies["vn"]
+
+
+def test_coroutine_counts_and_sends_without_holding_up_its_loop(
+    use: Any, collector: Collector, outbox: Outbox, article: Page, request_: HttpRequest
+) -> None:
+    use("plausible", defer=None, at_once_timeout=30)
+    collector.hang()
+
+    async def view() -> bool:
+        seen = asyncio.create_task(atrack_page_view(request_, article, "views", title="Tides"))
+        while not collector.in_hand:
+            await asyncio.sleep(0.001)
+        track_page_view(request_, article, "views")  # which does not wait at all
+        assert not seen.done()
+        collector.release()
+        return await seen
+
+    assert asyncio.run(view()) is True
+    assert outbox.total(article, "views") == 2
+    assert len(collector.wait_for(2)) == 2
 
 
 def test_crawler_is_neither_counted_nor_sent(settings: Any, outbox: Outbox, article: Page) -> None:

@@ -19,6 +19,7 @@ from trackable.contrib.analytics.telling import atell, tell
 from trackable.contrib.analytics.testing import capture
 from trackable_tests.contrib.analytics import pages
 from trackable_tests.contrib.analytics.pages import Browser
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls(pages.__name__)
 
@@ -37,8 +38,8 @@ def values_of(hit: Hit) -> tuple[Any, ...]:
     return hit.kind, *(hit.values.get(name) for name in ("category", "action", "label", "value"))
 
 
-@pytest.mark.parametrize(
-    ("path", "action"),
+@for_each(
+    "path, action",
     [
         ("/shop/", "Looked at"),
         ("/async/shop/", "Looked at"),

@@ -15,6 +15,7 @@ from trackable.contrib.analytics.sending.breaker import Breaker
 from trackable.contrib.analytics.sending.delivering import Delivery, deliver
 from trackable.contrib.analytics.services.base import Service
 from trackable_tests.contrib.analytics.collector import Answer, Collector, refusing_port
+from trackable_tests.tables import for_each
 
 ITEMS = [{"name": str(n), "price": 1, "quantity": 1} for n in range(30)]
 
@@ -55,7 +56,7 @@ def test_answer_in_the_two_hundreds_is_success(
     assert give(a_hit(), a_hit(), a_hit()) == Delivery(taken=3)
 
 
-@pytest.mark.parametrize("status", [301, 400, 403, 404, 413])
+@for_each("status", [301, 400, 403, 404, 413])
 def test_refusal_is_final_and_no_failure_of_the_service(
     give: Callable[..., Delivery],
     collector: Collector,
@@ -69,7 +70,7 @@ def test_refusal_is_final_and_no_failure_of_the_service(
     assert not breaker.is_open
 
 
-@pytest.mark.parametrize("status", [500, 502, 504, 520, 524])
+@for_each("status", [500, 502, 504, 520, 524])
 def test_fault_after_which_it_may_be_counted_is_final(
     give: Callable[..., Delivery], collector: Collector, a_hit: Callable[..., Hit], status: int
 ) -> None:
@@ -89,9 +90,7 @@ def test_passing_fault_is_for_later(
     assert (delivery.why_later, delivery.pause_seconds) == (f"it answered {status}", 7.0)
 
 
-@pytest.mark.parametrize(
-    "asked", ["", "soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 10, "²"]
-)
+@for_each("asked", ["", "soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 10, "²"])
 def test_odd_pause_is_none(
     give: Callable[..., Delivery], collector: Collector, a_hit: Callable[..., Hit], asked: str
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from trackable.contrib.analytics import cookies
 from trackable_tests.contrib.analytics import pages
 from trackable_tests.contrib.analytics.pages import Browser
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls(pages.__name__)
 
@@ -21,8 +22,8 @@ def browser() -> Browser:
     return Browser()
 
 
-@pytest.mark.parametrize(
-    ("prefixes", "path", "is_told"),
+@for_each(
+    "prefixes, path, is_told",
     [
         (None, "/admin/", False),
         (None, "/admin/users/3/", False),
@@ -111,7 +112,7 @@ def test_no_other_site_sets_or_ends_it(browser: Browser, path: str) -> None:
     assert browser.post(path).status_code == 405
 
 
-@pytest.mark.parametrize("value", ["1", "", "1:x:y", "é", "a" * 5000, "\x00"])
+@for_each("value", ["1", "", "1:x:y", "é", "a" * 5000, "\x00"])
 def test_own_cookie_cannot_be_made_up(browser: Browser, value: str) -> None:
     browser.client.cookies["its_me"] = value
     assert browser.get().status_code == 200

@@ -21,6 +21,7 @@ from trackable.folding import engine
 from trackable.folding.engine import fold
 from trackable_tests.contrib.analytics.collector import Collector
 from trackable_tests.counting import a_page, batch, entry, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import PageData, PageTotals
 
 pytestmark = pytest.mark.django_db
@@ -110,17 +111,17 @@ def test_what_may_have_been_counted_is_not_told_again(
     assert "1 amounts are not told to 'matomo'" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["ga4", "matomo", "plausible", "universal"])
+@for_each("name", ["ga4", "matomo", "plausible", "universal"])
 def test_each_service_is_told(use: Use, collector: Collector, name: str) -> None:
     use(name, debug=False)
     fold(TOTALS, [batch(PageTotals, entry(a_page(), amount=7))])
     assert forward() == ForwardReport(taken=1)
-    [received] = collector.received
-    assert "7" in received.body.decode()
+    received = collector.received.pop()
+    assert ("7" in received.body.decode(), collector.received) == (True, [])
 
 
-@pytest.mark.parametrize(
-    ("name", "status"),
+@for_each(
+    "name, status",
     [("ga4", 401), ("ga4", 429), ("matomo", 401), ("matomo", 429), ("matomo", 503)],
 )
 def test_a_service_that_says_no_is_told_later(
@@ -178,15 +179,6 @@ def test_a_number_too_long_for_json_is_told_in_words() -> None:
     assert hit.properties["amount"] == str(2**60)
 
 
-def test_what_another_process_has_leased_is_left_to_it(collector: Collector) -> None:
-    fold(TOTALS, [batch(PageTotals, entry(a_page()))])
-    [service] = delivery.deferring.reachable()
-    assert len(delivery._lease("default", service)) == 1
-    assert forward() == ForwardReport()
-    ForwardedAmount.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert forward() == ForwardReport(taken=1)
-
-
 def test_what_nobody_takes_is_given_up_at_last(collector: Collector) -> None:
     fold(TOTALS, [batch(PageTotals, entry(a_page()))])
     long_ago = timezone.now() - delivery.MAX_AGE - timedelta(days=1)
@@ -204,15 +196,25 @@ def test_many_amounts_go_in_bulk(collector: Collector) -> None:
 
 
 def test_the_pause_grows_up_to_a_bound() -> None:
-    amount = ForwardedAmount(tries=500, folded_at=timezone.now(), due_at=timezone.now())
-    amount.service, amount.amount = "matomo", "1"
-    amount.save()
-    delivery._put_off("default", [amount], delivery.Delivery(), was_tried=True)
-    assert amount.due_at - timezone.now() <= delivery.LONGEST_PAUSE
+    asked = timedelta(0)
+    assert delivery._pause(asked, 1) == delivery.FIRST_PAUSE
+    assert delivery._pause(asked, 500) == delivery.LONGEST_PAUSE
+    assert delivery._pause(timedelta(hours=7), 1) == timedelta(hours=7)
 
 
-@pytest.mark.parametrize(
-    ("amount", "value"),
+def test_what_several_folds_have_added_is_told_as_one(collector: Collector) -> None:
+    pages = [a_page(name) for name in ("a", "b")]
+    for amount in (5, 3, -2):
+        fold(TOTALS, [batch(PageTotals, *(entry(page, amount=amount) for page in pages))])
+    assert ForwardedAmount.objects.count() == 6
+    assert forward() == ForwardReport(taken=2)
+    assert [event["e_v"] for event in events(collector)] == ["6", "6"]
+    assert total(PageTotals) == 12
+    assert not ForwardedAmount.objects.exists()
+
+
+@for_each(
+    "amount, value",
     [("3", 3), ("-2", -2), ("2.50", 2.5), ("0.1", 0.1), ("1e3", 1000), (str(Decimal("7.00")), 7)],
 )
 def test_an_amount_is_told_as_the_number_it_is(amount: str, value: float) -> None:
@@ -230,8 +232,8 @@ def test_the_command_tells_what_it_did(collector: Collector) -> None:
     assert out.getvalue() == "Forwarded 1, to be tried again 0, given up 0\n"
 
 
-@pytest.mark.parametrize(
-    ("key", "entry", "found"),
+@for_each(
+    "key, entry, found",
     [
         (f"{TOTALS}.views", {}, []),
         (f"{TOTALS}.views", {"services": ["matomo"]}, []),

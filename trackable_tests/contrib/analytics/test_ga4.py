@@ -19,6 +19,7 @@ from trackable.contrib.analytics.services.ga4_names import (
 )
 from trackable_tests.contrib.analytics.test_hits import NEEDED
 from trackable_tests.contrib.analytics.test_universal import GOODS
+from trackable_tests.tables import for_each
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 PAGE = {"page_location": "https://example.com/page/?a=1", "engagement_time_msec": 1}
@@ -76,8 +77,8 @@ def test_secret_is_in_no_representation(a_hit: Callable[..., Hit]) -> None:
     assert "hush" not in repr(request) + repr(service()) + str(service())
 
 
-@pytest.mark.parametrize(
-    ("kind", "values", "name", "parameters"),
+@for_each(
+    "kind, values, name, parameters",
     [
         ("screenview", {"screen_name": "Start", "app_name": "App"}, "screenview",
          {"screen_name": "Start", "app_name": "App"}),
@@ -104,8 +105,8 @@ def test_hit_of_each_kind_is_an_event(
     assert events_for(kind=kind, values=values) == [(name, parameters)]
 
 
-@pytest.mark.parametrize(
-    ("action", "name"),
+@for_each(
+    "action, name",
     [("detail", "view_item"), ("add", "add_to_cart"), ("remove", "remove_from_cart"),
      ("click", "select_item"), ("checkout", "begin_checkout"), ("refund", "refund")],
 )  # fmt: skip
@@ -192,8 +193,8 @@ def test_answer_that_is_no_success_is_not_asked_for_again() -> None:
 # names
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
+@for_each(
+    "text, name",
     [
         ("login", "login"),
         ("Add to cart", "Add_to_cart"),
@@ -217,7 +218,7 @@ def test_reserved_names_are_never_sent() -> None:
     assert not RESERVED_EVENTS & {event_name(name) for name in RESERVED_EVENTS}
 
 
-@pytest.mark.parametrize("text", ["GA1.2.3", "a", "", "1.0", "0.1", "35009a79-1a05-49d7", "\udcff"])
+@for_each("text", ["GA1.2.3", "a", "", "1.0", "0.1", "35009a79-1a05-49d7", "\udcff"])
 def test_client_id_is_two_positive_numbers(text: str) -> None:
     first, second = map(int, client_id(text).split("."))
     assert (first > 0, second > 0) == (True, True)
@@ -253,7 +254,7 @@ def test_answer_of_the_validation_server_is_read(settings: Any) -> None:
     assert [each.text for each in service().parse(fine)] == ["the events are valid"]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"validationMessages": "x"}'])
+@for_each("body", [b"", b"[]", b"{}", b'{"validationMessages": "x"}'])
 def test_odd_answer_is_passed_over(settings: Any, body: bytes) -> None:
     settings.SERVER_SIDE_TRACKING = {"debug": True}
     assert [each for each in service().parse(Response(200, {}, body)) if each.level > 10] == []

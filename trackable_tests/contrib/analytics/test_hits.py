@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from trackable.contrib.analytics import hits, plain
 from trackable.contrib.analytics.exceptions import HitError
 from trackable.contrib.analytics.hits import Hit
+from trackable_tests.tables import for_each
 
 #: of each kind what it needs
 NEEDED: dict[str, dict[str, Any]] = {
@@ -33,13 +34,13 @@ NEEDED: dict[str, dict[str, Any]] = {
 TEXTS = ["client_id", "user_id", "location", "title", "referrer", "address", "user_agent"]
 
 
-@pytest.mark.parametrize("kind", hits.REQUIRED)
+@for_each("kind", hits.REQUIRED)
 def test_hit_of_each_kind_travels_as_json(kind: str) -> None:
     hit = Hit(kind=kind, client_id="1", values=NEEDED[kind], properties={"a": [1, {"b": None}]})
     assert Hit.of_dict(json.loads(json.dumps(hit.as_dict()))) == hit
 
 
-@pytest.mark.parametrize("kind", [kind for kind, needed in NEEDED.items() if needed])
+@for_each("kind", [kind for kind, needed in NEEDED.items() if needed])
 def test_hit_needs_the_values_of_its_kind(kind: str) -> None:
     for name in NEEDED[kind]:
         values = {**NEEDED[kind], name: None}
@@ -61,7 +62,7 @@ def test_value_that_the_kind_does_not_have_raises() -> None:
         Hit(kind="pageview", client_id="1", values={"items": ["a"]})
 
 
-@pytest.mark.parametrize("at", [datetime(2026, 1, 1), None, 5.0, "now"])  # noqa: DTZ001
+@for_each("at", [datetime(2026, 1, 1), None, 5.0, "now"])  # noqa: DTZ001
 def test_time_of_a_hit_is_aware(at: Any) -> None:
     with pytest.raises(HitError, match="aware"):
         Hit(kind="pageview", client_id="1", happened_at=at)
@@ -86,7 +87,7 @@ def test_long_texts_are_cut_and_surrogates_replaced() -> None:
     assert (len(hit.title), hit.location) == (plain.MAX_TEXT_LENGTH, "/?")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "values",
     [
         {"label": float("nan")},
@@ -106,7 +107,7 @@ def test_value_that_cannot_travel_raises(values: Any) -> None:
         Hit(kind="event", client_id="1", values=values)
 
 
-@pytest.mark.parametrize("text", [["a"], b"a", True, {}])
+@for_each("text", [["a"], b"a", True, {}])
 def test_text_that_is_none_raises(text: Any) -> None:
     with pytest.raises(HitError, match="title of a hit"):
         Hit(kind="pageview", client_id="1", title=text)
@@ -122,7 +123,7 @@ def test_hit_knows_about_how_much_memory_it_takes(a_hit: Callable[..., Hit]) -> 
     assert a_hit(title="€" * 2000).size_bytes - a_hit(title="€").size_bytes > 3900
 
 
-@pytest.mark.parametrize(
+@for_each(
     "found",
     [None, [], {}, {"kind": "pageview"}, {"kind": "pageview", "client_id": "1", "happened_at": "x"},
      {"kind": "x", "client_id": "1", "happened_at": 1}, {"happened_at": 1e300}, 7],

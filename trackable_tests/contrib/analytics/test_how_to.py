@@ -25,6 +25,7 @@ from trackable.contrib.analytics import conf, consent, options, services, titles
 from trackable.contrib.analytics.testing import capture
 from trackable_tests.contrib.analytics import pages
 from trackable_tests.contrib.analytics.pages import AGENT, Browser
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page
 
 PAGE = (django_settings.BASE_DIR / "docs" / "how-to" / "analytics.md").read_text(encoding="utf-8")
@@ -76,7 +77,7 @@ def get(url: str = "/a/") -> Any:
     return RequestFactory().get(url, headers={"User-Agent": AGENT})
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code[:20])
+@for_each("code", PYTHON)
 def test_code_can_be_read(code: str) -> None:
     assert ast.parse(code).body
 
@@ -91,7 +92,7 @@ def test_settings_are_those_of_a_site_that_works(settings: Any) -> None:
     assert list(service.check()) == []
 
 
-@pytest.mark.parametrize("number", range(len(SETTINGS)))
+@for_each("number", range(len(SETTINGS)))
 def test_keys_exist_and_their_values_fit(number: int) -> None:
     names: dict[str, Any] = {}
     exec(SETTINGS[number], names)
@@ -112,7 +113,7 @@ def test_words_of_secret_parameters_are_those_of_the_default() -> None:
     assert {*words} <= {*conf.SECRET_WORDS}
 
 
-@pytest.mark.parametrize("name", re.findall(r"`(trackable\.contrib\.[\w.]+\.\w+)`", PAGE))
+@for_each("name", re.findall(r"`(trackable\.contrib\.[\w.]+\.\w+)`", PAGE))
 def test_dotted_paths_lead_somewhere(name: str) -> None:
     assert import_string(name)
 
@@ -178,7 +179,7 @@ def test_urls_and_tag_make_a_ping(settings: Any) -> None:
 # consent
 
 
-@pytest.mark.parametrize(("answer", "status"), [("accept", "1"), ("refuse", "0"), ("", "0")])
+@for_each("answer, status", [("accept", "1"), ("refuse", "0"), ("", "0")])
 def test_form_decides(settings: Any, answer: str, status: str) -> None:
     decide = printed("consent.accept(")["decide"]
     request = RequestFactory().post("/", {"answer": answer})

@@ -15,6 +15,7 @@ from trackable.contrib.analytics.services.base import Request, Response
 from trackable.contrib.analytics.services.matomo import MatomoService, visitor_id
 from trackable_tests.contrib.analytics.test_hits import NEEDED
 from trackable_tests.contrib.analytics.test_universal import GOODS, told
+from trackable_tests.tables import for_each
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 TOKEN = "f" * 32
@@ -57,8 +58,8 @@ def test_page_view_has_what_is_required_and_recommended(a_hit: Callable[..., Hit
     assert told(request) == {**USUAL, "action_name": "Home"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "values", "parameters"),
+@for_each(
+    "kind, values, parameters",
     [
         ("screenview", {"screen_name": "Start"}, {"action_name": "Start"}),
         ("event", {"category": "Video", "action": "Play", "label": "Cats", "value": 7.5},
@@ -101,8 +102,8 @@ def test_properties_are_dimensions_by_their_numbers(tell: Callable[..., dict[str
     assert found == {"dimension1": "Ann", "dimension999": "false"}
 
 
-@pytest.mark.parametrize(
-    ("client", "visitor"),
+@for_each(
+    "client, visitor",
     [
         ("AF344A398DF83874", "af344a398df83874"),
         ("abc", "ba7816bf8f01cfea"),

@@ -7,6 +7,7 @@ from django.core.cache import cache
 
 from trackable_tests.contrib.analytics import pages
 from trackable_tests.contrib.analytics.pages import Browser
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls(pages.__name__)
 
@@ -23,7 +24,7 @@ def browser(request: pytest.FixtureRequest) -> Browser:
     return Browser(is_async=request.param)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@for_each("path", PATHS)
 def test_page_of_a_view_is_told_of(browser: Browser, path: str) -> None:
     assert browser.get(path).status_code == 200
     assert browser.hit.location == f"http://testserver{path}"
@@ -32,7 +33,7 @@ def test_page_of_a_view_is_told_of(browser: Browser, path: str) -> None:
     assert browser.hit.client_id in browser.cookies["vn"]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@for_each("path", PATHS)
 def test_middleware_and_mixin_tell_of_it_once(browser: Browser, settings: Any, path: str) -> None:
     settings.MIDDLEWARE = [pages.MIDDLEWARE]
     browser.get(path)
@@ -44,8 +45,8 @@ def test_title_of_the_view_is_told(browser: Browser) -> None:
     assert browser.hit.title == "Of the view"
 
 
-@pytest.mark.parametrize(
-    ("path", "headers"),
+@for_each(
+    "path, headers",
     [
         ("/redirecting/", {}),
         ("/view/", {"X-Requested-With": "XMLHttpRequest"}),

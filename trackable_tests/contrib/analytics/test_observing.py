@@ -17,6 +17,7 @@ from trackable.contrib.analytics.exceptions import HitError
 from trackable.contrib.analytics.hits import Hit
 from trackable.contrib.analytics.observing import get_default_parameters, hit_of_request
 from trackable_tests.contrib.analytics.pages import AGENT
+from trackable_tests.tables import for_each
 
 MANY = examples(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -86,8 +87,8 @@ def test_host_that_is_none_of_ours_makes_no_hit(settings: Any) -> None:
 # addresses, as the suite of server-side-tracking has them
 
 
-@pytest.mark.parametrize(
-    ("address", "told"),
+@for_each(
+    "address, told",
     [
         ("127.0.0.1", "127.0.0.0"),
         ("80.90.100.110", "80.90.100.0"),
@@ -145,7 +146,7 @@ def test_everything_is_told_if_wanted(settings: Any) -> None:
     assert hit.referrer == "https://a.example/?key=abc"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "referrer",
     ["", "about:blank", "javascript:alert(1)", "/page/", "https://[", "file:///etc", "data:,x"],
 )
@@ -153,8 +154,8 @@ def test_referrer_that_is_no_page_is_not_told(referrer: str) -> None:
     assert hit_of_request(get(Referer=referrer)).referrer == ""
 
 
-@pytest.mark.parametrize(
-    ("header", "language"),
+@for_each(
+    "header, language",
     [
         ("de", "de"),
         ("de-AT,de;q=0.9", "de-at"),

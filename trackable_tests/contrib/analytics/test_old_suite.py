@@ -27,6 +27,7 @@ from trackable.contrib.analytics.parameters import (
     SessionParameters,
 )
 from trackable.contrib.analytics.parameters.constants import EECOM_ACTION_PURCHASE, HIT_TYPE_EVENT
+from trackable_tests.tables import for_each
 
 CLIENT_ID = 42
 TRACKING_ID = "UA-x"
@@ -112,8 +113,8 @@ def test_enhanced_product_impression_parameters() -> None:
     assert CustomProductMetricParams(my_metric=101).url(4) == {"il1pi4cm2": 101}
 
 
-@pytest.mark.parametrize(
-    ("address", "kept"),
+@for_each(
+    "address, kept",
     [
         ("127.0.0.1", "127.0.0.0"),
         ("80.90.100.110", "80.90.100.0"),
@@ -132,7 +133,7 @@ def test_class_loader() -> None:
     assert services.class_of(path).__name__ == "MatomoService"
 
 
-@pytest.mark.parametrize("path", ["trackable.contrib.analytics.services", "none", "a.b", ""])
+@for_each("path", ["trackable.contrib.analytics.services", "none", "a.b", ""])
 def test_class_loader_takes_classes_alone(path: Any) -> None:
     with pytest.raises(ImportError):
         services.class_of(path)

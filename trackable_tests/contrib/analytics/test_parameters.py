@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from trackable.contrib.analytics import parameters as p
 from trackable.contrib.analytics.exceptions import InvalidParametersException
 from trackable.contrib.analytics.parameters.base import AbstractUrlGenerator
+from trackable_tests.tables import for_each
 
 #: of each class every parameter there is, with a value of its type
 FULL: list[tuple[AbstractUrlGenerator, dict[str, Any]]] = [
@@ -37,7 +38,7 @@ FULL: list[tuple[AbstractUrlGenerator, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("generator", "url"), FULL, ids=lambda each: type(each).__name__)
+@for_each("generator, url", FULL)
 def test_every_parameter_of_a_class_has_its_name(
     generator: AbstractUrlGenerator, url: dict[str, Any]
 ) -> None:
@@ -105,8 +106,8 @@ def all_of(generator: type[AbstractUrlGenerator]) -> list[Any]:
 # what is wrong
 
 
-@pytest.mark.parametrize(
-    ("generator", "values"),
+@for_each(
+    "generator, values",
     [
         (p.EventParameters, {"category": "é" * 76}),
         (p.EventParameters, {"category": "a", "action": "a" * 501}),
@@ -153,7 +154,7 @@ def test_attribute_that_does_not_exist_raises() -> None:
         p.HitParameters({"labal": 1})
 
 
-@pytest.mark.parametrize("other", [7, "abc", ["a"]])
+@for_each("other", [7, "abc", ["a"]])
 def test_parameters_are_of_a_mapping_or_a_generator(other: Any) -> None:
     with pytest.raises(InvalidParametersException):
         p.HitParameters(other)
@@ -177,7 +178,7 @@ def test_list_needs_its_number() -> None:
         Unnumbered(name="a")
 
 
-@pytest.mark.parametrize("index", [0, 201, -1, "1", True, None])
+@for_each("index", [0, 201, -1, "1", True, None])
 def test_item_has_a_number_from_1_to_200(index: Any) -> None:
     with pytest.raises(InvalidParametersException, match="from 1 to 200"):
         p.EnhancedEComProductParameters(name="a").url(index)
@@ -199,7 +200,7 @@ def test_what_is_required_is_missed_when_it_is_sent() -> None:
     assert caught.value.message == str(caught.value)
 
 
-@pytest.mark.parametrize("page", [{}, {"host_name": "a"}, {"path": "/"}, {"title": "a"}])
+@for_each("page", [{}, {"host_name": "a"}, {"path": "/"}, {"title": "a"}])
 def test_page_needs_a_url(page: dict[str, str]) -> None:
     with pytest.raises(InvalidParametersException, match="location_url"):
         p.PageViewParameters(**page).url()
@@ -214,8 +215,8 @@ def test_hit_has_a_type_that_there_is() -> None:
 # what is right
 
 
-@pytest.mark.parametrize(
-    ("value", "sent"),
+@for_each(
+    "value, sent",
     [
         (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         (gettext_lazy("a"), "a"),
@@ -227,13 +228,13 @@ def test_texts_of_other_types_are_texts(value: Any, sent: Any) -> None:
     assert p.SessionParameters(client_id=value).url() == {"cid": sent}
 
 
-@pytest.mark.parametrize("value", [1234.5, 12, Decimal("9.50"), "9.50", -3])
+@for_each("value", [1234.5, 12, Decimal("9.50"), "9.50", -3])
 def test_money_is_any_number(value: Any) -> None:
     sent = p.EComTransactionParameters(transaction_id="1", revenue=value).url()["tr"]
     assert sent == (Decimal(value) if isinstance(value, str) else value)
 
 
-@pytest.mark.parametrize(("value", "sent"), [(True, 1), (False, 0), (1, 1), ("0", 0)])
+@for_each("value, sent", [(True, 1), (False, 0), (1, 1), ("0", 0)])
 def test_booleans_are_sent_as_digits(value: Any, sent: int) -> None:
     assert p.ExceptionParameters(fatal=value).url() == {"exf": sent}
 
@@ -274,8 +275,8 @@ def test_parameters_of_a_hit_go_together_with_the_random_number_last() -> None:
     assert "z" not in p.hit_parameters("event", general)
 
 
-@pytest.mark.parametrize(
-    ("hit_type", "generator"),
+@for_each(
+    "hit_type, generator",
     [
         ("pageview", p.EventParameters("a", "b")),
         ("event", p.ExceptionParameters(fatal=1)),

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from trackable.contrib.analytics import pings
 from trackable_tests.contrib.analytics import pages
 from trackable_tests.contrib.analytics.pages import CRAWLER, Browser
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls(pages.__name__)
 
@@ -84,7 +85,7 @@ def test_ping_and_page_are_of_one_visit(browser: Browser) -> None:
     assert browser.hit.session_id == page.session_id
 
 
-@pytest.mark.parametrize("method", ["get", "form", "json", "text", "multipart"])
+@for_each("method", ["get", "form", "json", "text", "multipart"])
 def test_ping_comes_in_many_ways(browser: Browser, method: str) -> None:
     said = {"s": token_in(browser), **SCREEN}
     if method == "get":
@@ -148,7 +149,7 @@ def test_addresses_are_not_told(browser: Browser) -> None:
 # what is not
 
 
-@pytest.mark.parametrize(
+@for_each(
     "said",
     [
         {"s": ""},
@@ -221,8 +222,8 @@ def test_crawlers_are_not_told_of(browser: Browser, settings: Any) -> None:
     assert len(browser.hits) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "told"),
+@for_each(
+    "name, value, told",
     [
         ("r", "1x1", "1x1"),
         ("r", "99999x99999", "99999x99999"),
@@ -253,12 +254,12 @@ def test_values_have_a_form_and_an_end(name: str, value: str, told: str) -> None
 # garbage
 
 
-@pytest.mark.parametrize("method", ["put", "patch", "delete", "head"])
+@for_each("method", ["put", "patch", "delete", "head"])
 def test_other_methods_are_not_allowed(browser: Browser, method: str) -> None:
     assert browser.ask(method, URL).status_code == 405
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         *(b"", b"{", b"[]", b"{}", b"null", b'"x"', b"{" * 8000, b"[" * 8000, b"\xff\xfe", b"\x00"),
@@ -287,14 +288,14 @@ def test_body_that_is_too_long_is_not_read(browser: Browser) -> None:
     assert browser.get(f"{URL}?{query}").status_code == 204
 
 
-@pytest.mark.parametrize("length", ["", "x", "-5", "1e3", "99999999999999999999"])
+@for_each("length", ["", "x", "-5", "1e3", "99999999999999999999"])
 def test_length_that_is_a_lie_is_passed_over(browser: Browser, length: str) -> None:
     body = urlencode({"s": token_in(browser), **SCREEN})
     response = browser.post(URL, body, content_type=FORM, CONTENT_LENGTH=length)
     assert (response.status_code, browser.hits) == (204, [])
 
 
-@pytest.mark.parametrize("error", [OSError, MemoryError, RecursionError])
+@for_each("error", [OSError, MemoryError, RecursionError])
 def test_body_that_breaks_off_is_passed_over(error: type[Exception]) -> None:
     class Body(BytesIO):
         def read(self, *_: Any) -> bytes:
@@ -342,7 +343,7 @@ def test_tag_puts_the_page_s_address_into_the_script() -> None:
     assert pings.location_of(match[1]) == "http://testserver/a/?b=1"
 
 
-@pytest.mark.parametrize("request_", [None, "", "text", 7])
+@for_each("request_", [None, "", "text", 7])
 def test_tag_without_a_request_is_nothing(request_: Any) -> None:
     assert render("{% analytics_ping %}", request=request_) == ""
 

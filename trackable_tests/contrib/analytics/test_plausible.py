@@ -14,6 +14,7 @@ from trackable.contrib.analytics.services.base import Request, Response
 from trackable.contrib.analytics.services.plausible import PlausibleService
 from trackable_tests.contrib.analytics.test_hits import NEEDED
 from trackable_tests.contrib.analytics.test_universal import GOODS
+from trackable_tests.tables import for_each
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 USUAL = {"domain": "example.com", "url": "https://example.com/page/?a=1"}
@@ -54,8 +55,8 @@ def test_page_view_is_sent_as_the_browser_would(a_hit: Callable[..., Hit]) -> No
     }
 
 
-@pytest.mark.parametrize(
-    ("kind", "values", "event"),
+@for_each(
+    "kind, values, event",
     [
         ("screenview", {"screen_name": "Start"}, {"name": "pageview"}),
         ("event", {"category": "Video", "action": "Play", "label": "Cats", "value": 7},
@@ -110,7 +111,7 @@ def test_texts_are_cut_by_their_bytes(tell: Callable[..., Any]) -> None:
     assert found["name"] == "é" * 100 + ": a"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "values",
     [
         {"user_agent": ""},

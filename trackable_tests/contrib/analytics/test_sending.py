@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,16 +12,13 @@ import pytest
 
 from trackable.contrib.analytics import sending, services
 from trackable.contrib.analytics.hits import Hit
-from trackable.contrib.analytics.sending import deferring, drops, targets
+from trackable.contrib.analytics.sending import deferring, drops
 from trackable.contrib.analytics.testing import capture
 from trackable_tests.contrib.analytics.collector import Answer, Collector, refusing_port
+from trackable_tests.tables import for_each
 
 Use = Callable[..., None]
 MakeHit = Callable[..., Hit]
-
-
-def titles(collector: Collector) -> list[str]:
-    return sorted(received.form["dt"] for received in collector.received)
 
 
 # in a thread
@@ -143,11 +137,29 @@ def test_passing_fault_is_retried_after_a_pause(
     collector: Collector, use: Use, a_hit: MakeHit, pauses: list[float]
 ) -> None:
     use("plausible", retries=3)
-    collector.answers = [Answer(503), Answer(429, headers={"Retry-After": "5"}), Answer(202)]
+    collector.answers = [Answer(503), Answer(429), Answer(202)]
     sending.send(a_hit())
     assert sending.flush(10)
     assert len(collector.received) == 3
-    assert (0.5 <= pauses[0] <= 1.0, pauses[1:]) == (True, [5.0])
+    assert 0.5 <= pauses[0] <= 1.0 <= pauses[1] <= 2.0
+
+
+def test_service_that_asks_for_time_is_left_alone_by_all_and_keeps_no_process_from_ending(
+    collector: Collector, use: Use, a_hit: MakeHit, pauses: list[float], caplog: Any
+) -> None:
+    use("plausible", exit_timeout=0.2)
+    collector.answer_with(429, Retry_After="1800")
+    sending.send(a_hit())
+    collector.wait_until(lambda: bool(pauses))
+    (service,) = services.in_force()
+    assert 1700 < deferring.breaker_of(service).wait_seconds() <= 1800
+    assert pauses[0] <= 1.0
+    for _ in range(5):
+        sending.send(a_hit())
+    deferring.finish()
+    assert len(collector.received) == 1
+    assert caplog.messages[0] == "The service 'plausible' asks to be left alone for 1800 s."
+    assert sum(int(text.split()[0]) for text in caplog.messages[1:]) == 6
 
 
 def test_retries_end(
@@ -217,61 +229,6 @@ def test_thread_that_cannot_start_loses_nothing(
     assert sum(received.body.count(b"v=1") for received in collector.received) == 3
 
 
-# at once
-
-
-def test_hit_is_sent_at_once(collector: Collector, use: Use, a_hit: MakeHit) -> None:
-    use("ga4", "universal", defer=None)
-    sending.send(a_hit())
-    assert {received.path for received in collector.received} == {"/mp/collect", "/collect"}
-
-
-def test_at_once_a_hanging_service_is_soon_left_alone(
-    collector: Collector, use: Use, a_hit: MakeHit, caplog: Any
-) -> None:
-    use("plausible", defer=None, at_once_timeout=0.02, breaker_failures=3, timeout=60)
-    collector.hang()
-    for _ in range(50):
-        sending.send(a_hit())
-    assert (collector.hangs, len(collector.received)) == (True, 3)
-    assert "is left alone" in caplog.text
-
-
-def test_at_once_nothing_is_tried_again(
-    collector: Collector, use: Use, a_hit: MakeHit, caplog: Any
-) -> None:
-    use("plausible", defer=None)
-    collector.answer_with(503)
-    sending.send(a_hit())
-    assert len(collector.received) == 1
-    assert "1 hits for 'plausible' were dropped: it answered 503." in caplog.text
-
-
-def test_coroutine_does_not_wait_in_its_loop(
-    collector: Collector, use: Use, a_hit: MakeHit
-) -> None:
-    """While one waits at once for a service that hangs, the loop goes on."""
-    use("plausible", defer=None, at_once_timeout=30)
-    collector.hang()
-
-    async def visit() -> None:
-        sent = asyncio.create_task(sending.asend(a_hit()))
-        while not collector.in_hand:
-            await asyncio.sleep(0.001)
-        assert not sent.done()
-        collector.release()
-        await sent
-
-    asyncio.run(visit())
-    assert len(collector.received) == 1
-
-
-def test_coroutine_defers_as_others_do(collector: Collector, use: Use, a_hit: MakeHit) -> None:
-    use("universal")
-    asyncio.run(sending.asend(a_hit()))
-    assert len(collector.wait_for(1)) == 1
-
-
 # what goes wrong
 
 
@@ -325,8 +282,8 @@ def test_hits_of_a_test_leave_the_machine_never(settings: Any, a_hit: MakeHit) -
     assert deferring._lines == {}
 
 
-@pytest.mark.parametrize(
-    ("url", "is_local"),
+@for_each(
+    "url, is_local",
     [
         *[(f"http://{host}:80", True) for host in ("127.0.0.1", "127.8.9.1", "[::1]", "localhost")],
         *[
@@ -349,168 +306,3 @@ def test_hits_of_a_test_go_to_a_list(collector: Collector, use: Use, a_hit: Make
     assert (outer, inner, collector.received) == ([first], [second], [])
     sending.send(a_hit())
     assert len(collector.received) == 1
-
-
-# the end, and forks
-
-
-def test_settings_that_change_make_new_lines(
-    collector: Collector, use: Use, a_hit: MakeHit
-) -> None:
-    use("universal")
-    sending.send(a_hit(title="before"))
-    use("matomo")
-    sending.send(a_hit(title="after"))
-    assert {received.path for received in collector.wait_for(2)} == {"/collect", "/matomo.php"}
-
-
-def test_end_of_a_process_sends_what_waits(collector: Collector, use: Use, a_hit: MakeHit) -> None:
-    use("plausible", threads=1)
-    collector.hang()
-    for _ in range(5):
-        sending.send(a_hit())
-    collector.wait_for(1)
-    threading.Timer(0.05, collector.release).start()
-    deferring.finish()
-    assert len(collector.received) == 5
-
-
-def test_end_of_a_process_waits_no_longer_than_the_settings_say(
-    collector: Collector, use: Use, a_hit: MakeHit, caplog: Any
-) -> None:
-    use("plausible", threads=1, timeout=60, exit_timeout=0.05)
-    collector.hang()
-    for _ in range(5):
-        sending.send(a_hit())
-    collector.wait_for(1)
-    deferring.finish()
-    assert collector.hangs
-    assert "4 hits for 'plausible' were dropped: the process ended." in caplog.text
-
-
-PROGRAM = """
-import os, sys, threading, warnings
-warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork.*")
-import django
-from django.conf import settings
-settings.configure(
-    INSTALLED_APPS=[
-        "django.contrib.contenttypes", "django.contrib.sites", "trackable",
-        "trackable.contrib.analytics",
-    ],
-    SERVER_SIDE_TRACKING={"timeout": 10, "threads": 1, "exit_timeout": 10},
-    SERVER_SIDE_TRACKING_SERVICES={"plausible": {"url": sys.argv[1], "domain": "example.com"}},
-)
-django.setup()
-from trackable.contrib.analytics import sending
-from trackable.contrib.analytics.hits import Hit
-
-def send(name):
-    values = {"category": name, "action": "x"}
-    url = "https://example.com/"
-    sending.send(Hit(kind="event", client_id="1", values=values, location=url,
-                     user_agent="a", address="192.0.2.0"))
-"""
-
-
-def run(
-    collector: Collector, program: str, *, base: str = PROGRAM
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", base + program, collector.url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-@pytest.mark.slow
-def test_process_sends_at_its_exit(collector: Collector) -> None:
-    done = run(collector, "for n in range(20): send(str(n))")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(collector.received) == 20
-
-
-@pytest.mark.slow
-def test_exit_does_not_wait_for_a_service_that_hangs(collector: Collector) -> None:
-    collector.hang()
-    program = """
-settings.SERVER_SIDE_TRACKING["exit_timeout"] = 0.1
-for n in range(20): send(str(n))
-"""
-    started = time.monotonic()
-    done = run(collector, program)
-    assert (done.returncode, collector.hangs) == (0, True)
-    assert "the process ended" in done.stderr
-    assert time.monotonic() - started < 9  # and the timeout is 10
-
-
-@pytest.mark.slow
-def test_fork_sends_its_own_hits_and_none_of_its_parent(collector: Collector) -> None:
-    program = """
-send("before")
-child = os.fork()
-for n in range(5): send("child" if child == 0 else "parent")
-if child:
-    os.waitpid(child, 0)
-else:
-    assert sending.flush(10)
-    os._exit(0)
-"""
-    done = run(collector, program)
-    assert (done.returncode, done.stderr) == (0, "")
-    names = sorted(received.json["name"] for received in collector.received)
-    assert names == ["before: x", *["child: x"] * 5, *["parent: x"] * 5]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("services", "loaded"), [("SERVER_SIDE_TRACKING_SERVICES", "urllib3"), ("X", "")]
-)
-def test_transport_is_loaded_at_the_start_where_there_are_services(
-    collector: Collector, services: str, loaded: str
-) -> None:
-    program = PROGRAM.replace("SERVER_SIDE_TRACKING_SERVICES", services)
-    check = "print(*(n for n in ('urllib3', 'celery', 'requests') if n in sys.modules))"
-    command = [sys.executable, "-W", "error", "-c", program + check, collector.url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == (loaded, "")
-
-
-def test_end_of_a_process_waits_no_longer_than_it_may(
-    collector: Collector, use: Use, a_hit: MakeHit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use("plausible", timeout=60)
-    collector.hang()
-    line = deferring.line_of(next(deferring.reachable()))
-    monkeypatch.setattr(line, "_start", lambda: None)  # as where no thread can be started
-    for _ in range(3):
-        line.put(a_hit())
-    started = time.monotonic()
-    line.finish(deadline=started + 0.2)
-    assert time.monotonic() - started < 5
-    assert len(line.queue) == 0
-
-
-def test_tasks_that_cannot_be_imported_are_sought_once(
-    collector: Collector, use: Use, a_hit: MakeHit, monkeypatch: pytest.MonkeyPatch, caplog: Any
-) -> None:
-    sought: list[str] = []
-
-    def fail(name: str) -> None:
-        sought.append(name)
-        raise ImportError
-
-    use("plausible", defer="celery")
-    monkeypatch.setattr(targets, "import_module", fail)
-    targets.has_tasks.cache_clear()
-    for _ in range(3):
-        sending.send(a_hit())
-    targets.has_tasks.cache_clear()
-    assert sought == ["trackable.contrib.analytics.tasks"]
-    assert "Celery's tasks cannot be imported: ImportError was raised." in caplog.text
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("defer", ["celery", "threaded"])
-def test_tasks_are_loaded_at_the_start_where_celery_sends(collector: Collector, defer: str) -> None:
-    program = PROGRAM.replace('"timeout"', f'"defer": "{defer}", "timeout"')
-    check = "print('trackable.contrib.analytics.tasks' in sys.modules)"
-    done = run(collector, program=check, base=program)
-    assert done.stdout.strip() == str(defer == "celery"), done.stderr

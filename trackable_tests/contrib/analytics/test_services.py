@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import pytest
 from django.conf import settings as django_settings
 
 from trackable.contrib.analytics import services
@@ -18,6 +17,7 @@ from trackable.contrib.analytics.options import token, url
 from trackable.contrib.analytics.services import Request, Service
 from trackable.contrib.analytics.services.campaigns import campaign_of
 from trackable.contrib.analytics.testing import capture
+from trackable_tests.tables import for_each
 
 
 class FifthService(Service):
@@ -41,8 +41,8 @@ def test_no_settings_are_no_services() -> None:
     assert services.in_force() == ()
 
 
-@pytest.mark.parametrize(
-    ("google", "name", "url"),
+@for_each(
+    "google, name, url",
     [
         ({"property": "UA-1-2"}, "universal", "https://www.google-analytics.com"),
         ({"property": "UA-1-2", "ssl": False}, "universal", "http://www.google-analytics.com"),
@@ -153,7 +153,7 @@ def test_options_of_a_service_are_checked() -> None:
     ]
 
 
-@pytest.mark.parametrize("location", ["", "https://example.com/", "https://[/?utm_source=a",
+@for_each("location", ["", "https://example.com/", "https://[/?utm_source=a",
                                       "https://example.com/?" + "utm_source=a&" * 300])  # fmt: skip
 def test_url_that_says_nothing_of_a_campaign_is_read(location: str) -> None:
     assert campaign_of(location) == {}

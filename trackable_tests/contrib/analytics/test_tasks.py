@@ -16,6 +16,7 @@ from trackable.contrib.analytics.hits import Hit
 from trackable.contrib.analytics.sending import deferring, drops
 from trackable.contrib.analytics.sending.delivering import Delivery
 from trackable_tests.contrib.analytics.collector import Answer, Collector, refusing_port
+from trackable_tests.tables import for_each
 
 Use = Callable[..., None]
 MakeHit = Callable[..., Hit]
@@ -77,10 +78,11 @@ def test_task_takes_one_hit_or_several_for_one_service_or_all(
     assert len(collector.received) == 5
 
 
-@pytest.mark.parametrize("odd", [None, 7, "x", {}, [{}], [[]], {"kind": "x"}])
+@for_each("odd", [None, 7, "x", {}, [{}], [[]], {"kind": "x"}])
 def test_what_is_no_hit_is_dropped(
     app: Celery, collector: Collector, use: Use, odd: Any, caplog: Any
 ) -> None:
+    drops.forget()
     use("plausible")
     assert tasks.send_hit(odd) == 0
     assert "hits for 'Celery' were dropped: what arrived is no hit" in caplog.text
@@ -228,6 +230,7 @@ def test_broker_that_swallows_packets_keeps_nobody_waiting(
     assert until(lambda: "the broker does not take them" in caplog.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
 def test_broker_that_is_away_is_tried_again(
     app: Celery, use: Use, a_hit: MakeHit, settings: Any, scheme: str

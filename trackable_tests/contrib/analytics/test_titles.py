@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from trackable.contrib.analytics import titles
 from trackable.contrib.analytics.titles import MAX_LENGTH, get_title
+from trackable_tests.tables import for_each
 
 HTML = "trackable.contrib.analytics.titles.HtmlTitleExtractor"
 
@@ -35,8 +36,8 @@ def with_context(context: Any) -> TemplateResponse:
     return TemplateResponse(RequestFactory().get("/"), "none.html", context)
 
 
-@pytest.mark.parametrize(
-    ("context", "title"),
+@for_each(
+    "context, title",
     [
         ({"title": "Tides"}, "Tides"),
         ({"title": "Tides", "view": View()}, "Tides"),
@@ -64,8 +65,8 @@ def test_response_without_a_context_has_none(response: Any) -> None:
     assert get_title(response) == ""
 
 
-@pytest.mark.parametrize(
-    ("content", "title"),
+@for_each(
+    "content, title",
     [
         ("<html><head><title>Tides &amp; sands</title>", "Tides & sands"),
         ('<TITLE lang="de">Ebbe\n und Flut</TITLE>', "Ebbe und Flut"),
@@ -103,7 +104,7 @@ def test_extractors_are_asked_in_order_and_one_may_fail(
     assert "ModuleNotFoundError" in caplog.text
 
 
-@pytest.mark.parametrize("title", [b"x", ["x"], 1.5, object(), "\ud800", True])
+@for_each("title", [b"x", ["x"], 1.5, object(), "\ud800", True])
 def test_extractor_may_find_anything(
     settings: Any, monkeypatch: pytest.MonkeyPatch, title: Any
 ) -> None:

@@ -64,7 +64,7 @@ def test_server_without_tls_is_not_reached(collector: Collector) -> None:
 
 
 def test_silent_port_does_not_answer(silent_port: int) -> None:
-    with pytest.raises(transport.UnansweredError, match=r"^ReadTimeoutError$"):
+    with pytest.raises(transport.UnansweredError):
         ask(f"http://127.0.0.1:{silent_port}", seconds=0.05)
 
 

@@ -13,6 +13,7 @@ from trackable.contrib.analytics.hits import Hit
 from trackable.contrib.analytics.services.base import Request, Response
 from trackable.contrib.analytics.services.universal import UniversalService
 from trackable_tests.contrib.analytics.test_hits import NEEDED
+from trackable_tests.tables import for_each
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 #: in every hit of the fixture's
@@ -68,8 +69,8 @@ def test_page_view_is_posted(a_hit: Callable[..., Hit]) -> None:
     assert told(request) == {**USUAL, "t": "pageview"}
 
 
-@pytest.mark.parametrize(
-    ("kind", "values", "parameters"),
+@for_each(
+    "kind, values, parameters",
     [
         ("screenview", {"screen_name": "Start", "app_name": "App", "app_version": "2"},
          {"cd": "Start", "an": "App", "av": "2"}),
@@ -287,7 +288,7 @@ def test_answer_of_the_validation_server_is_read(settings: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"GIF89a", b'{"hitParsingResult": 7}', b"[" * 99_999,
+@for_each("body", [b"", b"[]", b"GIF89a", b'{"hitParsingResult": 7}', b"[" * 99_999,
                                   b'{"hitParsingResult": [7], "parserMessage": {}}'])  # fmt: skip
 def test_odd_answer_is_passed_over(settings: Any, body: bytes) -> None:
     settings.SERVER_SIDE_TRACKING = {"debug": True}

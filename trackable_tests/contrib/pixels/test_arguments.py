@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from trackable.contrib.pixels import PtrackArgumentError
 from trackable.contrib.pixels.arguments import MAX_DEPTH, clean
+from trackable_tests.tables import for_each
 
 
 class Colour(TextChoices):
@@ -43,13 +44,13 @@ def refusal_of(*args: Any, **kwargs: Any) -> str:
 # what can travel
 
 
-@pytest.mark.parametrize("value", [0, -1, 10**600, "", "text", "Grüße 😀", "\0\n", [], {}, [[{}]]])
+@for_each("value", [0, -1, 10**600, "", "text", "Grüße 😀", "\0\n", [], {}, [[{}]]])
 def test_value_stays_as_it_is(value: Any) -> None:
     assert clean([value], {"key": value}) == ((value,), {"key": value})
 
 
-@pytest.mark.parametrize(
-    ("value", "plain"),
+@for_each(
+    "value, plain",
     [
         (mark_safe("<b>"), "<b>"),
         (gettext_lazy("Yes"), "Yes"),
@@ -103,7 +104,7 @@ def test_what_is_not_refused_is_json(value: Any) -> None:
 # what cannot
 
 
-@pytest.mark.parametrize(
+@for_each(
     "value",
     [
         *(None, True, False, 1.5, float("nan"), float("inf"), Decimal(1), 1j, b"bytes", {1, 2}),
@@ -117,13 +118,13 @@ def test_anything_else_is_refused_with_its_type(value: Any) -> None:
     assert told.endswith("Pass integers, strings, and lists or dictionaries of them.")
 
 
-@pytest.mark.parametrize("args", ["opened", b"opened", {"opened"}, None, 7, iter([1])])
+@for_each("args", ["opened", b"opened", {"opened"}, None, 7, iter([1])])
 def test_arguments_are_a_list_or_tuple(args: Any) -> None:
     with pytest.raises(PtrackArgumentError, match="and must be a list or tuple"):
         clean(args, {})
 
 
-@pytest.mark.parametrize("kwargs", [None, [("a", 1)], "a", 7])
+@for_each("kwargs", [None, [("a", 1)], "a", 7])
 def test_keyword_arguments_are_a_mapping(kwargs: Any) -> None:
     with pytest.raises(PtrackArgumentError, match="and must be a mapping"):
         clean([], kwargs)
@@ -144,13 +145,13 @@ def test_long_key_is_shown_in_part() -> None:
     assert refusal_of(key1={"x" * 1000: None}).startswith(f"argument key1['{'x' * 40}']: ")
 
 
-@pytest.mark.parametrize("key", [1, None, b"k", 1.5, ("a",)])
+@for_each("key", [1, None, b"k", 1.5, ("a",)])
 def test_key_must_be_a_string(key: Any) -> None:
     told = refusal_of(key1=[{key: "v"}])
     assert told.startswith("argument key1[0]: it has a key that is ")
 
 
-@pytest.mark.parametrize("name", ["request", "self", "trackable_options"])
+@for_each("name", ["request", "self", "trackable_options"])
 def test_name_that_is_taken_is_refused(name: str) -> None:
     assert refusal_of(**{name: 1}).startswith(f"argument '{name}': ")
     assert clean([{name: 1}], {"key": {name: 1}})[1] == {"key": {name: 1}}
@@ -161,7 +162,7 @@ def test_name_must_be_a_string() -> None:
         clean([], {1: 2})  # type: ignore[dict-item]
 
 
-@pytest.mark.parametrize("value", [2**2000, -(2**2000), 10**5000], ids=["more", "less", "most"])
+@for_each("value", [2**2000, -(2**2000), 10**5000])
 def test_integer_of_many_digits_is_refused(value: int) -> None:
     assert refusal_of(value).startswith("argument 1: it has more than 2000 bits")
 

@@ -12,6 +12,7 @@ from django.test import modify_settings
 
 from trackable.contrib import pixels
 from trackable.contrib.pixels import checks, conf
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls("trackable_tests.contrib.pixels.urls")
 
@@ -61,8 +62,8 @@ def test_setting_that_nobody_reads_is_found_with_the_one_that_is_meant(settings:
     assert "PTRACK_SECRET?" in found()["E001"].hint
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@for_each(
+    "name, value",
     [
         *(("PTRACK_EXPIRE_AFTER", value) for value in (0, -1, True, "60", float("nan"), 10**400)),
         *(("PTRACK_MAX_URL_LENGTH", value) for value in (0, -1, True, None, 2000.0, 16_385)),
@@ -77,8 +78,8 @@ def test_value_that_cannot_work_is_found(settings: Any, name: str, value: Any) -
     assert name in messages["E002"].msg
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
+@for_each(
+    "name, value",
     [
         *(("PTRACK_EXPIRE_AFTER", value) for value in (None, 1, 0.5, 10**9)),
         *(("PTRACK_MAX_URL_LENGTH", value) for value in (1, 16_384)),
@@ -91,8 +92,8 @@ def test_value_that_works_passes(settings: Any, name: str, value: Any) -> None:
     assert found() == {}
 
 
-@pytest.mark.parametrize(
-    ("secret", "told"),
+@for_each(
+    "secret, told",
     [
         ("", "is not set"),
         (None, "of type NoneType"),
@@ -121,7 +122,7 @@ def test_fallbacks_are_not_shown(settings: Any) -> None:
     assert "confidential" not in str(found()["E002"])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         *("localhost", "//px.example", "px.example:80", "ftp://px.example", "[::1"),
@@ -243,8 +244,8 @@ def test_site_without_urls_is_not_asked_for_any(settings: Any) -> None:
 # deployment
 
 
-@pytest.mark.parametrize(
-    ("secret", "told"),
+@for_each(
+    "secret, told",
     [
         ("testptracksecret", "a manual"),
         ("django-insecure-w7Xk-2mQ_9fRz0", "django-insecure-"),

@@ -22,6 +22,7 @@ from django.utils.functional import SimpleLazyObject
 from trackable import conf, messaging, notices
 from trackable.contrib.pixels import TrackingPixel, counting, images, tracker, views
 from trackable.contrib.pixels.counting import Load, counting_image, counting_url
+from trackable.contrib.pixels.exceptions import PtrackOptionError
 from trackable.exceptions import (
     BadAmount,
     NotRegistered,
@@ -44,6 +45,7 @@ from trackable_tests.contrib.campaigns.models import (
     NoteData,
 )
 from trackable_tests.counting import a_page, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Download,
     DownloadData,
@@ -152,8 +154,8 @@ def test_template_takes_a_class_or_its_label(outbox: Outbox) -> None:
     assert {increment.data_class for increment in outbox} == {"testapp.PageHours"}
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
+@for_each(
+    "field, value",
     [("views", 5), ("score", -2), ("revenue", Decimal("9.50")), ("seconds", 0.1), ("seconds", 3)],
 )
 def test_value_is_what_an_image_counts(field: str, value: Any, outbox: Outbox) -> None:
@@ -229,8 +231,8 @@ def test_other_pixels_are_not_called_for_it_nor_it_for_theirs(outbox: Outbox) ->
 # who is counted apart
 
 
-@pytest.mark.parametrize(
-    ("agent", "counter"),
+@for_each(
+    "agent, counter",
     [
         (FIREFOX, "opens"),
         (GOOGLEBOT, "opens_by_scanner"),
@@ -253,7 +255,7 @@ def test_what_is_loaded_ahead_is_a_scanners(outbox: Outbox) -> None:
     assert outbox.total(newsletter(), "opens_by_scanner") == 1
 
 
-@pytest.mark.parametrize("agent", [GMAIL, APPLE, BARRACUDA, None])
+@for_each("agent", [GMAIL, APPLE, BARRACUDA, None])
 def test_without_counters_they_are_tallied_as_filtered(agent: str | None, outbox: Outbox) -> None:
     note = saved(Note, pk=1)
     load(counting_url(note, "opens"), agent)
@@ -301,8 +303,8 @@ def test_the_spider_filter_is_for_the_others(settings: Any, outbox: Outbox) -> N
 # objects of every kind
 
 
-@pytest.mark.parametrize(
-    ("obj", "field", "data_cls"),
+@for_each(
+    "obj, field, data_cls",
     [
         (saved(Newsletter, pk=2**63 - 1), "opens", None),
         (saved(Page, pk=3), "views", PageParentData),
@@ -312,7 +314,6 @@ def test_the_spider_filter_is_for_the_others(settings: Any, outbox: Outbox) -> N
         (saved(Link, code='ä/"<&>%\U0001f600 \n\\'), "views", None),
         (SimpleLazyObject(lambda: saved(Page, pk=3)), "views", None),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_image_counts_what_an_emit_would(
     obj: Any, field: str, data_cls: Any, outbox: Outbox
@@ -443,8 +444,8 @@ def test_address_leaves_out_what_goes_without_saying() -> None:
 # what is wrong shows in the template
 
 
-@pytest.mark.parametrize(
-    ("obj", "field", "options", "error"),
+@for_each(
+    "obj, field, options, error",
     [
         (Newsletter(), "opens", {}, UnsavedObject),
         (Download(), "views", {}, UnsavedObject),
@@ -472,7 +473,7 @@ def test_address_leaves_out_what_goes_without_saying() -> None:
         (saved(Page, pk=1), "revenue", {"value": Decimal(1), "proxies": "views"}, BadAmount),
     ],
 )
-@pytest.mark.parametrize("debug", [True, False])
+@for_each("debug", [True, False])
 def test_what_cannot_be_counted_raises_where_the_image_is_made(
     obj: Any, field: str, options: Any, error: type[TrackableError], debug: bool, settings: Any
 ) -> None:
@@ -484,19 +485,21 @@ def test_what_cannot_be_counted_raises_where_the_image_is_made(
         render(tag, obj=obj, field=field, **options)
 
 
-def test_unknown_option_raises() -> None:
-    with pytest.raises(TypeError):
-        counting_image(newsletter(), "opens", sender="me")
+def test_unknown_option_raises_and_is_told_with_those_that_there_are() -> None:
+    told = "no option sender: the options are data_cls, value, proxies, scanners, request, expire_a"
+    for make in (counting_image, counting_url):
+        with pytest.raises(PtrackOptionError, match=told):
+            make(newsletter(), "opens", sender="me")
 
 
-@pytest.mark.parametrize("name", ["expire_after_seconds", "request", "sender"])
+@for_each("name", ["expire_after_seconds", "request", "sender"])
 def test_unknown_option_of_the_tag_is_told_with_those_that_there_are(name: str) -> None:
     told = f"no option {name}: its options are data_cls, value, expire_after, proxies, scanners"
     with pytest.raises(TemplateSyntaxError, match=told):
         render(f"{{% counting_pixel obj 'opens' {name}=60 %}}", obj=newsletter())
 
 
-@pytest.mark.parametrize("seconds", [0, -1, "60", float("nan"), 10**400])
+@for_each("seconds", [0, -1, "60", float("nan"), 10**400])
 def test_wrong_time_raises_where_the_image_is_made(seconds: Any) -> None:
     with pytest.raises(ValueError, match="expire"):
         counting_image(newsletter(), "opens", expire_after_seconds=seconds)
@@ -505,8 +508,8 @@ def test_wrong_time_raises_where_the_image_is_made(seconds: Any) -> None:
 # and nothing raises in the view
 
 
-@pytest.mark.parametrize(
-    ("args", "kwargs"),
+@for_each(
+    "args, kwargs",
     [
         (["campaigns.Gone", "7", "campaigns.NewsletterData", "opens"], {}),
         (["gone.Newsletter", "7", "campaigns.NewsletterData", "opens"], {}),
@@ -522,7 +525,7 @@ def test_wrong_time_raises_where_the_image_is_made(seconds: Any) -> None:
         (["\n\x1b[31m", "7", "\u202e", "opens"], {}),
     ],
 )
-@pytest.mark.parametrize("debug", [True, False])
+@for_each("debug", [True, False])
 def test_what_is_gone_is_logged_once_and_counts_nothing(
     args: Any, kwargs: Any, debug: bool, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -570,6 +573,7 @@ def test_object_that_is_gone_is_as_for_any_emit() -> None:
     assert total(PageParentData) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_replays_grow_nothing_but_the_journal(rf: RequestFactory) -> None:
     url = urlsplit(counting_url(newsletter(), "opens")).path

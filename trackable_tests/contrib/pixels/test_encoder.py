@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from trackable.contrib import pixels
 from trackable.contrib.pixels import PtrackDecryptionError, PtrackEncoder, conf
 from trackable.contrib.pixels.encoder import encoder_in_force
+from trackable_tests.tables import for_each
 
 #: what django-ptrack 3.0.0 has encrypted, first of all in its own tests
 RECORDED = json.loads((Path(__file__).parent / "ptrack.json").read_text(encoding="utf-8"))
@@ -49,7 +50,7 @@ def test_encrypt_decrypt_roundtrip() -> None:
     assert PtrackEncoder.decrypt(encoded_data) == [[], {"my_data": "hello"}]
 
 
-@pytest.mark.parametrize(("secret", "data", "content"), FROM_PTRACK)
+@for_each("secret, data, content", FROM_PTRACK)
 def test_what_ptrack_encrypted_is_decrypted(
     settings: Any, secret: str, data: str, content: Any
 ) -> None:
@@ -68,7 +69,7 @@ def test_arguments_come_back_and_ptrack_reads_them(
     assert read_by_ptrack(data, settings.PTRACK_SECRET) == [args, kwargs]
 
 
-@pytest.mark.parametrize("length", range(7))
+@for_each("length", range(7))
 def test_text_needs_neither_quoting_nor_padding(length: int) -> None:
     data = PtrackEncoder.encrypt("x" * length)
     assert set(data) <= ALPHABET
@@ -88,7 +89,7 @@ def test_any_name_is_one_of_a_keyword() -> None:
 # what is not
 
 
-@pytest.mark.parametrize("place", [0, 23, 24, 39, 40, 50])
+@for_each("place", [0, 23, 24, 39, 40, 50])
 def test_one_bit_that_is_wrong_is_noticed(place: int) -> None:
     raw = bytearray(base64.urlsafe_b64decode(PtrackEncoder.encrypt("some", "arguments")))
     raw[place] ^= 1
@@ -103,7 +104,7 @@ def test_every_beginning_of_a_text_is_refused() -> None:
             PtrackEncoder.decrypt(data[:length])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data",
     [
         *("", "=", "thisisnotencryptedata", "a" * 10_000, "ä" * 80, "\ud800", "\0" * 80),
@@ -115,7 +116,7 @@ def test_anything_else_is_refused_as_a_value_error(data: str) -> None:
         PtrackEncoder.decrypt(data)
 
 
-@pytest.mark.parametrize("plain", [b"", b"no json", b"\xff", b"[" * 9000, b"9" * 5000])
+@for_each("plain", [b"", b"no json", b"\xff", b"[" * 9000, b"9" * 5000])
 def test_what_is_encrypted_and_no_json_is_refused(settings: Any, plain: bytes) -> None:
     box = nacl.secret.SecretBox(settings.PTRACK_SECRET.encode().ljust(32, b"{"))
     with pytest.raises(PtrackDecryptionError, match="no JSON"):
@@ -128,13 +129,13 @@ def test_what_is_encrypted_and_no_json_is_refused(settings: Any, plain: bytes) -
 PADDED = FROM_PTRACK[0][1]
 
 
-@pytest.mark.parametrize("padding", ["", "=", "==", "%3D", "%3d", "=3D", "=3d"])
+@for_each("padding", ["", "=", "==", "%3D", "%3d", "=3D", "=3d"])
 def test_padding_may_be_cut_off_or_quoted(settings: Any, padding: str) -> None:
     settings.PTRACK_SECRET = "testptracksecret"
     assert PtrackEncoder.decrypt(PADDED.rstrip("=") + padding) == FROM_PTRACK[0][2]
 
 
-@pytest.mark.parametrize("tail", ["===", "=a", "%3", "3D", "=3", "%3D%3D%3D", " ", "\n", "&amp;"])
+@for_each("tail", ["===", "=a", "%3", "3D", "=3", "%3D%3D%3D", " ", "\n", "&amp;"])
 def test_what_is_no_padding_is_refused(settings: Any, tail: str) -> None:
     settings.PTRACK_SECRET = "testptracksecret"
     with pytest.raises(PtrackDecryptionError):
@@ -156,13 +157,13 @@ def test_case_matters() -> None:
 # secrets
 
 
-@pytest.mark.parametrize("secret", ["x", "y" * 31, "z" * 32, "é" * 16, "\ud800", "{"])
+@for_each("secret", ["x", "y" * 31, "z" * 32, "é" * 16, "\ud800", "{"])
 def test_secret_has_up_to_32_bytes(settings: Any, secret: str) -> None:
     settings.PTRACK_SECRET = secret
     assert PtrackEncoder.decrypt(PtrackEncoder.encrypt(1)) == [[1], {}]
 
 
-@pytest.mark.parametrize("secret", ["", "z" * 33, "é" * 17, b"bytes", None, 70077, ["x"]])
+@for_each("secret", ["", "z" * 33, "é" * 17, b"bytes", None, 70077, ["x"]])
 def test_what_is_no_secret_is_refused_with_the_cure(settings: Any, secret: Any) -> None:
     settings.PTRACK_SECRET = secret
     for attempt in (PtrackEncoder.encrypt, PtrackEncoder.decrypt):
@@ -197,7 +198,7 @@ def test_secret_that_was_dropped_decrypts_no_more(settings: Any) -> None:
         PtrackEncoder.decrypt(data)
 
 
-@pytest.mark.parametrize("fallbacks", ["abc", b"abc", {"abc": 1}, None, 7])
+@for_each("fallbacks", ["abc", b"abc", {"abc": 1}, None, 7])
 def test_former_secrets_that_are_no_list_are_refused(settings: Any, fallbacks: Any) -> None:
     settings.PTRACK_SECRET_FALLBACKS = fallbacks
     settings.PTRACK_SECRET, secret = "a", settings.PTRACK_SECRET
@@ -208,7 +209,7 @@ def test_former_secrets_that_are_no_list_are_refused(settings: Any, fallbacks: A
     assert PtrackEncoder.decrypt(PtrackEncoder.encrypt("whole")) == [["whole"], {}]
 
 
-@pytest.mark.parametrize("bad", ["", "x" * 33, None, b"bytes", 7])
+@for_each("bad", ["", "x" * 33, None, b"bytes", 7])
 def test_former_secret_that_makes_no_key_keeps_no_other_from_its_turn(
     settings: Any, caplog: pytest.LogCaptureFixture, bad: Any
 ) -> None:
@@ -264,7 +265,7 @@ def test_attribute_replaces_the_encoder_and_wins(
     assert encoder_in_force() is Other
 
 
-@pytest.mark.parametrize("path", ["", "nowhere", "no.where", f"{__name__}.Missing", None, 7])
+@for_each("path", ["", "nowhere", "no.where", f"{__name__}.Missing", None, 7])
 def test_path_that_leads_nowhere_is_told(settings: Any, path: Any) -> None:
     settings.PTRACK_ENCODER = path
     with pytest.raises(ImproperlyConfigured, match="PTRACK_ENCODER cannot be imported"):

@@ -15,6 +15,7 @@ from trackable.contrib import pixels
 from trackable.contrib.pixels import PtrackArgumentError, PtrackLengthError
 from trackable.contrib.pixels.images import image_of, url_of
 from trackable.contrib.pixels.views import read
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls("trackable_tests.contrib.pixels.urls")
 
@@ -58,7 +59,7 @@ def test_address_may_name_it_by_the_class() -> None:
     assert content_of(url_of([1], {}, to=mark_safe("Opens"))).to == "Opens"
 
 
-@pytest.mark.parametrize("to", ["", 5, ["Opens"], b"Opens", object, "\ud800", False])
+@for_each("to", ["", 5, ["Opens"], b"Opens", object, "\ud800", False])
 def test_what_names_no_pixel_is_refused(to: Any) -> None:
     with pytest.raises(PtrackArgumentError, match="pass a class of pixels, or the name of one"):
         url_of([1], {}, to=to)
@@ -91,9 +92,7 @@ def test_setting_says_when_addresses_expire(settings: Any) -> None:
     assert content_of(url_of([1], {}, expire_after_seconds=9)).expires_at_seconds < expires_at
 
 
-@pytest.mark.parametrize(
-    "seconds", [0, -1, True, "60", float("nan"), float("inf"), [60], 10**11 + 1, 10**400]
-)
+@for_each("seconds", [0, -1, True, "60", float("nan"), float("inf"), [60], 10**11 + 1, 10**400])
 def test_time_that_is_none_is_refused(seconds: Any) -> None:
     with pytest.raises(ValueError, match=r"pass a positive number, of 100000000000 at most, or "):
         url_of([1], {}, expire_after_seconds=seconds)
@@ -106,7 +105,7 @@ def origin_of(url: str) -> str:
     return url[: url.index("/ptrack/")]
 
 
-@pytest.mark.parametrize("base", ["https://px.example", "https://px.example/", "localhost"])
+@for_each("base", ["https://px.example", "https://px.example/", "localhost"])
 def test_setting_says_where_it_is(settings: Any, base: str) -> None:
     settings.PTRACK_APP_URL = base
     for request in (None, REQUEST):
@@ -190,7 +189,7 @@ def test_address_has_2000_characters_at_most_if_nothing_is_set() -> None:
         url_of(["x" * 1500], {})
 
 
-@pytest.mark.parametrize("limit", ["2000", None, 2000.0, True, 0, 16_385])
+@for_each("limit", ["2000", None, 2000.0, True, 0, 16_385])
 def test_limit_that_is_none_is_told(settings: Any, limit: Any) -> None:
     settings.PTRACK_MAX_URL_LENGTH = limit
     told = "PTRACK_MAX_URL_LENGTH must be a whole number from 1 to 16384"
@@ -246,7 +245,7 @@ class Fixed:
         return [[], {}]
 
 
-@pytest.mark.parametrize("text", ["a b", "/a//b/", "?a=1&b#c", "%41%", "<é>", "a\nb\n", '["x"]'])
+@for_each("text", ["a b", "/a//b/", "?a=1&b#c", "%41%", "<é>", "a\nb\n", '["x"]'])
 def test_text_of_another_encoder_comes_back(
     monkeypatch: pytest.MonkeyPatch, client: Any, text: str
 ) -> None:
@@ -255,7 +254,7 @@ def test_text_of_another_encoder_comes_back(
     assert encoder.asked == [text]
 
 
-@pytest.mark.parametrize("made", [b"bytes", None, 7])
+@for_each("made", [b"bytes", None, 7])
 def test_encoder_that_makes_no_text_is_named(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
     monkeypatch.setattr(pixels, "ptrack_encoder", Fixed(made))
     with pytest.raises(ImproperlyConfigured, match=r"encrypt\(\) must return str"):

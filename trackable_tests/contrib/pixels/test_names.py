@@ -11,6 +11,7 @@ from django.urls import resolve, reverse
 
 from trackable.contrib import pixels as ptrack
 from trackable.exceptions import TrackableError
+from trackable_tests.tables import for_each
 
 #: where django-ptrack has it, and whether it is documented there
 NAMES = [
@@ -24,7 +25,7 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "module"), NAMES)
+@for_each("name, module", NAMES)
 def test_name_is_in_its_module_and_in_the_package(name: str, module: str | None) -> None:
     assert name in ptrack.__all__
     if module:
@@ -38,7 +39,7 @@ def test_all_names_are_there() -> None:
 
 def test_errors_have_one_root() -> None:
     errors = [getattr(ptrack, n) for n in ptrack.__all__ if n.endswith("Error")]
-    assert len(errors) == 5
+    assert len(errors) == 6
     assert all(issubclass(error, ptrack.PtrackError) for error in errors)
     assert issubclass(ptrack.PtrackError, TrackableError)
 

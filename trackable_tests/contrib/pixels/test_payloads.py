@@ -8,6 +8,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from trackable.contrib.pixels.payloads import OPTIONS, Payload, payload_of
+from trackable_tests.tables import for_each
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -21,12 +22,12 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("args", [[], [1, "two"], (1, "two")])
+@for_each("args", [[], [1, "two"], (1, "two")])
 def test_arguments_are_taken_as_they_are(args: Any) -> None:
     assert payload_of([args, {"a": 1}]) == Payload(args, {"a": 1})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "decoded",
     [
         *(None, True, 7, 1.5, "", "ab", b"ab", {}, {"a": 1, "b": 2}, [], [[]], [[], {}, {}]),
@@ -49,7 +50,7 @@ def test_options_are_taken_out_of_the_arguments() -> None:
     assert kwargs == {"a": 1, OPTIONS: {"expires": 5, "to": "X"}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     "options",
     [
         *(None, 7, "", [], ["expires"], {"until": 5}, {"expires": 5, "more": 1}, {"to": 7}),
@@ -70,7 +71,7 @@ def test_whatever_is_decrypted_is_a_payload_or_nothing(decoded: Any) -> None:
         assert payload_of([payload.args, payload.keywords()]) == payload
 
 
-@pytest.mark.parametrize(
+@for_each(
     "payload",
     [Payload([], {}), Payload([1], {"a": 2}), Payload([], {}, 5), Payload([], {}, 5, "X")],
 )

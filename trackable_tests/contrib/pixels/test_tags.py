@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from trackable.contrib.pixels import PtrackArgumentError, PtrackEncoder, counting, images
 from trackable.contrib.pixels.templatetags import ptrack as library
 from trackable_tests.contrib.campaigns.models import Newsletter
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls("trackable_tests.contrib.pixels.urls")
 
@@ -28,8 +29,8 @@ def carried_by(source: str, **context: Any) -> Any:
     return PtrackEncoder.decrypt(match[2])
 
 
-@pytest.mark.parametrize(
-    ("source", "carried"),
+@for_each(
+    "source, carried",
     [
         ("{% ptrack 'arg' key1='a' key2=2 %}", [["arg"], {"key1": "a", "key2": 2}]),
         ("{% ptrack %}", [[], {}]),
@@ -46,20 +47,18 @@ def test_tag_makes_an_image_that_carries_its_arguments(source: str, carried: Any
     assert carried_by(source, pairs={"a": (1,)}, **context) == carried
 
 
-@pytest.mark.parametrize(
-    "name", ["context", "args", "kwargs", "to", "obj", "func", "expire_after_seconds", "as"]
-)
+@for_each("name", ["context", "args", "kwargs", "to", "obj", "func", "expire_after_seconds", "as"])
 def test_argument_may_have_any_name(name: str) -> None:
     assert carried_by(f"{{% ptrack {name}='x' %}}") == [[], {name: "x"}]
 
 
-@pytest.mark.parametrize("name", ["request", "self", "trackable_options"])
+@for_each("name", ["request", "self", "trackable_options"])
 def test_name_that_is_taken_is_refused(name: str) -> None:
     with pytest.raises(PtrackArgumentError, match=f"argument '{name}'"):
         render(f"{{% ptrack {name}='x' %}}")
 
 
-@pytest.mark.parametrize("value", [None, True, 1.5, {1: 2}, object(), [Newsletter(pk=1)]])
+@for_each("value", [None, True, 1.5, {1: 2}, object(), [Newsletter(pk=1)]])
 def test_value_that_cannot_travel_is_refused(value: Any) -> None:
     with pytest.raises(PtrackArgumentError, match=r"argument (2|key1)"):
         render("{% ptrack 'a' value %}", value=value)
@@ -79,7 +78,7 @@ def test_host_is_the_one_of_the_request() -> None:
     assert match[1] == "http://shop.example"
 
 
-@pytest.mark.parametrize("request_", [None, "", "text", {"get_host": "x"}, 7])
+@for_each("request_", [None, "", "text", {"get_host": "x"}, 7])
 def test_what_is_called_request_need_not_be_one(request_: Any) -> None:
     assert carried_by("{% ptrack 'a' %}", request=request_) == [["a"], {}]
 

@@ -14,6 +14,7 @@ from trackable.contrib.pixels.exceptions import PtrackRegistrationError
 from trackable.contrib.pixels.payloads import Payload
 from trackable.contrib.pixels.trackers import Tracker
 from trackable_tests.contrib.pixels.conftest import Calls
+from trackable_tests.tables import for_each
 
 REQUEST = RequestFactory().get("/")
 
@@ -94,8 +95,8 @@ def values(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
     yield
 
 
-@pytest.mark.parametrize(
-    ("record", "told"),
+@for_each(
+    "record, told",
     [
         (passed_on(later), "is async"),
         (staticmethod(later), "is async"),
@@ -168,7 +169,7 @@ def test_what_is_not_registered_cannot_be_unregistered(tracker: Tracker) -> None
             tracker.unregister(other)
 
 
-@pytest.mark.parametrize("other", [None, 7, ["Recorder"], object()])
+@for_each("other", [None, 7, ["Recorder"], object()])
 def test_what_is_neither_a_class_nor_a_name_cannot_be_unregistered(
     tracker: Tracker, other: Any
 ) -> None:

@@ -28,6 +28,7 @@ from trackable.contrib.pixels.payloads import OPTIONS
 from trackable.contrib.pixels.views import TRANSPARENT_1_PIXEL_GIF, TrackingPixel
 from trackable.gif import TRANSPARENT_GIF
 from trackable_tests.contrib.pixels.conftest import Calls
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls("trackable_tests.contrib.pixels.urls")
 
@@ -85,19 +86,21 @@ def test_registered_tracker_in_trackers(calls: Calls) -> None:
     assert [type(pixel).__name__ for pixel in ptrack.tracker._registry.values()] == ["Recorder"]
 
 
-@pytest.mark.parametrize(("args", "kwargs"), _test_data_params)
+@for_each("args, kwargs", _test_data_params)
 def test_registered_tracker_used(
     client: Client, calls: Calls, args: list[Any], kwargs: dict[str, Any]
 ) -> None:
+    calls.clear()
     encrypted_data = ptrack.ptrack_encoder.encrypt(*args, **kwargs)
     client.get(reverse("ptrack", kwargs={"ptrack_encoded_data": encrypted_data}))
     assert calls == [(args, kwargs)]
 
 
-@pytest.mark.parametrize(("args", "kwargs"), _test_data_params)
+@for_each("args, kwargs", _test_data_params)
 def test_template_tag(
     settings: Any, client: Client, calls: Calls, args: list[Any], kwargs: dict[str, Any]
 ) -> None:
+    calls.clear()
     settings.PTRACK_APP_URL = "localhost"
     given = [f"'{arg}'" for arg in args] + [f"{key}='{value}'" for key, value in kwargs.items()]
     source = f"{{% load ptrack %}}{{% ptrack {' '.join(given)} %}}"
@@ -125,15 +128,13 @@ def test_address_calls_the_pixels_each_time_it_is_asked_for(calls: Calls) -> Non
     assert calls == [([1], {})] * 3
 
 
-@pytest.mark.parametrize(
-    "plain", [[[], {}], [[], {OPTIONS: {}}], [[], {OPTIONS: {"to": "Recorder"}}]]
-)
+@for_each("plain", [[[], {}], [[], {OPTIONS: {}}], [[], {OPTIONS: {"to": "Recorder"}}]])
 def test_nobody_is_called_without_arguments(calls: Calls, plain: Any) -> None:
     assert is_image(ask(encrypted(plain)))
     assert calls == []
 
 
-@pytest.mark.parametrize(("seconds", "called"), [(-1000, 0), (-1, 0), (1000, 1)])
+@for_each("seconds, called", [(-1000, 0), (-1, 0), (1000, 1)])
 def test_nobody_is_called_once_an_address_has_expired(
     calls: Calls, seconds: int, called: int
 ) -> None:
@@ -204,7 +205,7 @@ def test_head_gets_the_headers_of_the_image_and_calls_nobody(calls: Calls, clien
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
+@for_each("method", ["post", "put", "patch", "delete", "options", "trace"])
 def test_other_methods_are_not_allowed_and_not_cached(calls: Calls, method: str) -> None:
     client = Client(enforce_csrf_checks=True)
     response = getattr(client, method)(url_of([1], {}))
@@ -246,9 +247,7 @@ def test_image_is_served_to_asynchronous_clients_too(calls: Calls) -> None:
     assert calls == [([1], {})]
 
 
-@pytest.mark.parametrize(
-    "data", ["a", "a/b", "", "/", "//", "é", "a\nb", "a\n", "\0", "a?b", "%41"]
-)
+@for_each("data", ["a", "a/b", "", "/", "//", "é", "a\nb", "a\n", "\0", "a?b", "%41"])
 def test_any_text_is_matched_whole(data: str) -> None:
     path = reverse("ptrack", kwargs={"ptrack_encoded_data": data})
     assert path == f"/ptrack/{quote(data, safe='/')}/"
@@ -287,7 +286,7 @@ NOT_ARGUMENTS = [
 ]
 
 
-@pytest.mark.parametrize("plain", NOT_ARGUMENTS, ids=lambda plain: f"{plain!a:.30}")
+@for_each("plain", NOT_ARGUMENTS)
 def test_nobody_is_called_with_what_are_no_arguments(
     calls: Calls, caplog: pytest.LogCaptureFixture, plain: Any
 ) -> None:
@@ -315,6 +314,7 @@ def mangled(chance: random.Random, good: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_ten_thousand_addresses_get_the_image_and_only_whole_ones_call(
     calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -367,7 +367,7 @@ def test_whatever_is_asked_for_gets_the_image(path: str) -> None:
 # what is wrong with the site
 
 
-@pytest.mark.parametrize("secret", [None, "", "x" * 33])
+@for_each("secret", [None, "", "x" * 33])
 def test_without_a_secret_nobody_is_called_and_it_is_logged_once(
     settings: Any, calls: Calls, caplog: pytest.LogCaptureFixture, secret: Any
 ) -> None:
@@ -401,7 +401,7 @@ def encoder(answer: Any) -> type[Any]:
     return type("Encoder", (), {"encrypt": staticmethod(str), "decrypt": staticmethod(decrypt)})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "error",
     [
         *(ValueError("x"), UnicodeDecodeError("a", b"", 0, 1, "")),
@@ -416,7 +416,7 @@ def test_encoder_may_refuse_what_it_cannot_read(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "error",
     [
         *(KeyError("secret\n"), RecursionError("secret"), MemoryError(), Exception("secret")),
@@ -472,9 +472,7 @@ def test_encoder_that_cannot_be_called_is_logged_once(
     assert told in record.getMessage()
 
 
-@pytest.mark.parametrize(
-    "answer", [None, 7, iter([[], {}]), ([1],), ((1,), {}, {}), object(), "ab"]
-)
+@for_each("answer", [None, 7, iter([[], {}]), ([1],), ((1,), {}, {}), object(), "ab"])
 def test_encoder_may_answer_anything(
     monkeypatch: pytest.MonkeyPatch, calls: Calls, answer: Any
 ) -> None:
@@ -489,7 +487,7 @@ def test_encoder_may_answer_tuples(monkeypatch: pytest.MonkeyPatch, calls: Calls
     assert calls == [([1], {"a": 2})]
 
 
-@pytest.mark.parametrize("path", ["no.where", "", 7])
+@for_each("path", ["no.where", "", 7])
 def test_encoder_that_is_not_there_is_logged_once(
     settings: Any, caplog: pytest.LogCaptureFixture, path: Any
 ) -> None:

@@ -1,28 +1,32 @@
 """Delivery: what is noted is told to the services, and removed once they have taken it.
 
-Whoever delivers leases what is due, in a transaction, and tells the service outside of it. A
-process that dies in between leaves a lease that ends: then it is told again. What a service may
-have counted, but has not answered, is not told again.
+What folds have added to one counter is told as one. Whoever delivers leases what is due, in a
+transaction, and tells the service outside of it. A process that dies in between leaves a lease
+that ends: then it is told again, also if the service had taken it. What a service may have
+counted, but has not answered, is not told again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
-from django.db import connections, router, transaction
+from django.db import router
 from django.utils import timezone
 
 from trackable import __version__
 from trackable.contrib.analytics import conf
 from trackable.contrib.analytics.exceptions import HitError
 from trackable.contrib.analytics.forwarding.declared import forward_of
+from trackable.contrib.analytics.forwarding.leasing import Waiting
 from trackable.contrib.analytics.hits import EVENT, Hit
 from trackable.contrib.analytics.models import ForwardedAmount
 from trackable.contrib.analytics.sending import deferring
@@ -32,13 +36,15 @@ from trackable.folding import ledger
 
 logger = logging.getLogger(__name__)
 
-LEASE: Final = timedelta(minutes=5)
+#: how long requests are made for what is leased; the last of them may take its time
+LEASE_SECONDS: Final = 300.0
 #: of what JSON's numbers are exact up to
 MAX_NUMBER: Final = 2**53
 #: an address of RFC 5737 that nobody has, for services that ask for one
 NOBODY: Final = "192.0.2.1"
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=6)
+MAX_TRIES: Final = 1000
 #: What no service has taken by then, or is for one that the settings no longer have.
 MAX_AGE: Final = timedelta(days=30)
 
@@ -76,8 +82,9 @@ def _forward_from(alias: str) -> ForwardReport:
     for service in deferring.reachable():
         if service.is_debug:
             continue  # it would only look at them, and they would be gone
-        while leased := _lease(alias, service):
-            found = _tell(alias, service, leased)
+        waiting = Waiting(alias, service.alias, by=timezone.now())
+        waiting.merge()
+        while (found := _tell_some(waiting, service)) != ForwardReport():
             report += found
             if found.later:
                 break  # it is away: what is left waits for the next run
@@ -92,42 +99,43 @@ def _give_up_old(alias: str) -> int:
     return number
 
 
-def _lease(alias: str, service: Service) -> list[ForwardedAmount]:
-    """Return what is due, which is nobody else's for as long as the lease lasts."""
-    now = timezone.now()
-    skip = connections[alias].features.has_select_for_update_skip_locked
-    with transaction.atomic(using=alias):
-        stored = ForwardedAmount._base_manager.using(alias)
-        due = stored.filter(service=service.alias, due_at__lte=now).order_by("due_at", "pk")
-        found = list(due.select_for_update(skip_locked=skip)[: service.max_bulk])
-        stored.filter(pk__in=[each.pk for each in found]).update(due_at=now + LEASE)
-    return found
-
-
-def _tell(alias: str, service: Service, amounts: Sequence[ForwardedAmount]) -> ForwardReport:
+def _tell_some(waiting: Waiting, service: Service) -> ForwardReport:
+    """Tell a service of as much as goes in one request, and report; of nothing if none is due."""
+    timeouts_seconds = conf.timeouts_seconds()
+    ends_at = time.monotonic() + LEASE_SECONDS
+    lease = timedelta(seconds=LEASE_SECONDS + sum(timeouts_seconds))
+    if not (amounts := waiting.lease(service.max_bulk, until=timezone.now() + lease)):
+        return ForwardReport()
     hits = {id(hit): (amount, hit) for amount in amounts for hit in _hits(amount, service)}
     breaker = deferring.breaker_of(service)
-    held: list[float] = []
-
-    def may_go() -> bool:
-        held.append(breaker.wait_seconds())
-        return held[-1] == 0.0
-
     delivery = deliver(
         service,
         [hit for _, hit in hits.values()],
         breaker=breaker,
-        may_go=may_go,
-        timeouts_seconds=conf.timeouts_seconds(),
+        may_go=lambda: time.monotonic() < ends_at and breaker.wait_seconds() == 0.0,
+        timeouts_seconds=timeouts_seconds,
     )
+    return _settle(waiting, service, amounts, hits, delivery)
+
+
+def _settle(
+    waiting: Waiting,
+    service: Service,
+    amounts: list[ForwardedAmount],
+    hits: dict[int, tuple[ForwardedAmount, Hit]],
+    delivery: Delivery,
+) -> ForwardReport:
+    """Put off what is to be told later, remove the rest, and report."""
     later = [hits[id(hit)][0] for hit in delivery.later]
     if delivery.dropped and not (delivery.taken or later or _may_be_counted(delivery)):
         later = [amount for amount, _ in hits.values()]  # it said no: to a wrong key, perhaps
-    _put_off(alias, later, delivery, was_tried=not any(held))
-    done = {each.pk for each in amounts} - {each.pk for each in later}
-    ForwardedAmount._base_manager.using(alias).filter(pk__in=done).delete()
-    dropped = len(done) - delivery.taken
-    if dropped:
+    held = [hits[id(hit)][0] for hit in delivery.held]
+    for each in later:
+        each.tries = min(each.tries + (each not in held), MAX_TRIES)
+    waiting.put_off(later, partial(_pause, timedelta(seconds=delivery.pause_seconds)))
+    done = [each for each in amounts if each not in later]
+    waiting.remove(done)
+    if dropped := len(done) - delivery.taken:
         reasons = "; ".join(delivery.dropped) or "the service does not take them"
         logger.error("%d amounts are not told to %a: %s.", dropped, service.alias, reasons)
     return ForwardReport(delivery.taken, len(later), dropped)
@@ -150,16 +158,8 @@ def _hits(amount: ForwardedAmount, service: Service) -> Iterator[Hit]:
     yield hit
 
 
-def _put_off(
-    alias: str, amounts: Sequence[ForwardedAmount], delivery: Delivery, *, was_tried: bool
-) -> None:
-    asked = timedelta(seconds=delivery.pause_seconds)
-    for each in amounts:
-        each.tries = min(each.tries + was_tried, 1000)
-        pause = max(asked, min(FIRST_PAUSE * 2 ** min(max(each.tries - 1, 0), 10), LONGEST_PAUSE))
-        each.due_at = timezone.now() + pause
-    manager = ForwardedAmount._base_manager.using(alias)
-    manager.bulk_update(amounts, ["tries", "due_at"], batch_size=500)
+def _pause(asked: timedelta, tries: int) -> timedelta:
+    return max(asked, min(FIRST_PAUSE * 2.0 ** min(max(tries - 1, 0), 10), LONGEST_PAUSE))
 
 
 def hit_of(amount: ForwardedAmount) -> Hit:

@@ -19,7 +19,8 @@ def send(hit: Hit) -> None:
     """Tell the services of the settings of a hit.
 
     Never raises, and never waits for a service or a broker, unless ``defer`` is ``None``: then
-    for up to ``at_once_timeout`` seconds. What is dropped is logged once a minute.
+    for up to ``at_once_timeout`` seconds, but where an event loop runs a thread waits instead.
+    What is dropped is logged once a minute.
     """
     if receivers:
         receivers[-1].append(hit)
@@ -31,7 +32,7 @@ def send(hit: Hit) -> None:
 
 
 async def asend(hit: Hit) -> None:
-    """Do the same from a coroutine: what waits, waits in a thread."""
+    """Do the same from a coroutine: with ``defer`` ``None`` it waits, and its loop does not."""
     if not receivers and conf.get("defer") is conf.AT_ONCE:
         await sync_to_async(send, thread_sensitive=False)(hit)
     else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 
 
 class Breaker:
-    """Opens after so many failures in a row, and then lets one try through at a time.
+    """Opens after so many failures in a row, or when asked to, and then lets one try go at a time.
 
     Knows nothing of what is tried, and may be asked from many threads.
     """
@@ -26,10 +27,11 @@ class Breaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._quiet_until: float | None = None
+        self._rests_until = -math.inf
 
     @property
     def is_open(self) -> bool:
-        """Whether the last tries have failed, so that only one is let through at a time."""
+        """Whether the last tries have failed, so that only one is let go at a time."""
         return self._quiet_until is not None
 
     def wait_seconds(self) -> float:
@@ -48,10 +50,15 @@ class Breaker:
             return 0.0
 
     def succeed(self) -> bool:
-        """Remember that a try has succeeded; tell whether that ends an outage."""
+        """Remember that a try has succeeded; tell whether that ends an outage.
+
+        It does not while a rest lasts: the try was begun before.
+        """
         with self._lock:
-            was_open = self.is_open
-            self._failures, self._quiet_until = 0, None
+            was_open, self._failures = self.is_open, 0
+            if self._clock() < self._rests_until:
+                return False
+            self._quiet_until = None
             return was_open
 
     def fail(self) -> bool:
@@ -60,5 +67,16 @@ class Breaker:
             was_open = self.is_open
             self._failures += 1
             if self._failures >= self.max_failures:
-                self._quiet_until = self._clock() + self.open_seconds
+                self._be_quiet_until(self._clock() + self.open_seconds)
             return self.is_open and not was_open
+
+    def rest(self, seconds: float) -> bool:
+        """Open at once, for as long as was asked for; tell whether that begins an outage."""
+        with self._lock:
+            was_open = self.is_open
+            self._rests_until = max(self._rests_until, self._clock() + seconds)
+            self._be_quiet_until(self._rests_until)
+            return not was_open
+
+    def _be_quiet_until(self, moment: float) -> None:
+        self._quiet_until = moment if self._quiet_until is None else max(moment, self._quiet_until)

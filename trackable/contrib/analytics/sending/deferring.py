@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import ipaddress
 import os
@@ -30,12 +31,22 @@ _lock = threading.Lock()
 
 
 def route(hit: Hit) -> None:
-    """Send a hit to each service, as ``defer`` says."""
+    """Send a hit to each service, as ``defer`` says; in an event loop never at once."""
+    at_once = conf.get("defer") is conf.AT_ONCE and not _is_in_loop()
     for service in reachable():
-        if conf.get("defer") is conf.AT_ONCE:
+        if at_once:
             _send_at_once(service, hit)
         else:
             line_of(service).put(hit)
+
+
+def _is_in_loop() -> bool:
+    """Tell whether an event loop runs in this thread: all that it serves would wait."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _send_at_once(service: Service, hit: Hit) -> None:

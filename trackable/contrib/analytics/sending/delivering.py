@@ -6,15 +6,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from trackable.contrib.analytics.hits import Hit
 from trackable.contrib.analytics.reporting import log
+from trackable.contrib.analytics.sending.backoff import MOST_ASKED_SECONDS
 from trackable.contrib.analytics.sending.breaker import Breaker
 from trackable.contrib.analytics.services.base import Request, Response, Service
 
 logger = logging.getLogger(__name__)
 
-MAX_REMARK_LENGTH = 500
+MAX_REMARK_LENGTH: Final = 500
+#: of a pause: with more digits it is a mistake
+MAX_DIGITS: Final = 5
 
 
 @dataclass
@@ -120,10 +124,10 @@ class _Work:
         why = f"it answered {answer.status}"
         if answer.status >= 500 or answer.status == 429:
             self._failed(why)
+            self._rest(_asked_seconds(answer))
         else:
             self._succeeded()
         if self.service.may_repeat(answer.status):
-            self.delivery.pause_seconds = max(self.delivery.pause_seconds, _asked_seconds(answer))
             self.postpone(request, why)
         else:
             doubt = ", and may have counted them" if answer.status >= 500 else ""
@@ -143,6 +147,15 @@ class _Work:
             text = "The service %a is left alone, and tried again every %g s: %s."
             logger.warning(text, self.service.alias, seconds, why)
 
+    def _rest(self, asked_seconds: float) -> None:
+        """Leave a service alone for as long as it asks, whoever has hits for it."""
+        if not asked_seconds:
+            return
+        self.delivery.pause_seconds = max(self.delivery.pause_seconds, asked_seconds)
+        if self.breaker.rest(asked_seconds):
+            text = "The service %a asks to be left alone for %g s."
+            logger.warning(text, self.service.alias, asked_seconds)
+
     def _log(self, answer: Response) -> None:
         try:
             for remark in self.service.parse(answer):
@@ -153,6 +166,7 @@ class _Work:
 
 
 def _asked_seconds(answer: Response) -> float:
-    """Return the pause that an answer asks for, in seconds; dates are not looked at."""
+    """Return the pause that an answer asks for, up to a bound; dates are not looked at."""
     asked = answer.headers.get("retry-after", "")
-    return float(asked) if asked.isdecimal() and len(asked) < 6 else 0.0
+    is_number = asked.isdecimal() and len(asked) <= MAX_DIGITS
+    return min(float(asked), MOST_ASKED_SECONDS) if is_number else 0.0

@@ -108,7 +108,8 @@ class Line:
             hits = delivery.later
             if not hits or tries > self.retries:
                 break
-            if not self._pause(pause_seconds(tries, asked_seconds=delivery.pause_seconds)):
+            # Longer, if the service has asked for that, is the breaker's affair: see ``may_go``.
+            if not self._pause(pause_seconds(tries)):
                 break
         if hits:
             drops.add(self.target.alias, delivery.why_later, len(hits))
