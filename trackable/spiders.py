@@ -49,18 +49,24 @@ class Patterns:
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.rows = frozenset(rows)
         own = [row for row in sorted(self.rows) if row[0].strip()]
-        self._parts = PatternSet({text.lower(): text for text, kind in own if kind != "regex"})
+        self._parts = _parts(own, "substring")
         self._expressions = PatternSet({}, _compiled(text for text, kind in own if kind == "regex"))
+        self._exceptions = _parts(own, "exception")
+        self._overruled = {text for text, kind in own if kind == "exception"}
         self.verdict = lru_cache(CACHED_VERDICTS)(self._verdict)
 
     def _verdict(self, agent: str) -> str | None:
         if agent.strip() in ("", "-"):
             return MISSING
-        return (
-            self._parts.find(agent.lower())
-            or self._expressions.find(agent)
-            or crawler_pattern(agent)
-        )
+        lowered = agent.lower()
+        if self._exceptions.find(lowered):
+            return None
+        found = self._parts.find(lowered) or self._expressions.find(agent) or crawler_pattern(agent)
+        return None if found in self._overruled else found
+
+
+def _parts(rows: Iterable[Row], kind: str) -> PatternSet:
+    return PatternSet({text.lower(): text for text, each in rows if each == kind})
 
 
 def _compiled(expressions: Iterable[str]) -> Mapping[str, re.Pattern[str]]:

@@ -21,6 +21,7 @@ from django.db import OperationalError, connection, transaction
 from trackable import spiders
 from trackable.models import Spider
 from trackable.spiders import MISSING, Patterns, SpiderFilter
+from trackable_tests.tables import for_each
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/119.0"
 ACME = f"{BROWSER} Acme/2.0"
@@ -100,11 +101,25 @@ def test_a_row_is_taken_at_its_word_on_a_device() -> None:
     assert Patterns([("cubot", "substring")]).verdict(agent) == "cubot"
 
 
-@pytest.mark.parametrize("row", [("(", "regex"), ("x*", "regex"), (" ", "substring")])
+@for_each("row", [("(", "regex"), ("x*", "regex"), (" ", "substring")])
 def test_a_row_that_nobody_checked_is_passed_over(row: spiders.Row) -> None:
     patterns = Patterns([row, ("Acme", "substring")])
     assert patterns.verdict(ACME) == "Acme"
     assert patterns.verdict(BROWSER) is None
+
+
+def test_an_exception_is_counted_whatever_else_is_in_its_name() -> None:
+    patterns = Patterns([("ownbrowser", "exception"), ("curl", "exception"), ("own", "substring")])
+    assert patterns.verdict("OwnBrowser/2 bot (+https://example.com)") is None
+    assert patterns.verdict("Owner/1.0") == "own"
+    assert patterns.verdict("wget/1.2") == "[wW]get"
+
+
+def test_a_pattern_that_was_overruled_keeps_nobody_out() -> None:
+    assert Patterns().verdict("Something/1.0") == "no browser or device"
+    patterns = Patterns([("no browser or device", "exception")])
+    assert patterns.verdict("Something/1.0") is None
+    assert patterns.verdict("Googlebot/2.1") == "Googlebot/"
 
 
 def test_no_rows_leave_the_built_in_patterns() -> None:
@@ -135,7 +150,7 @@ def test_many_agents_do_not_fill_the_memory(subject: SpiderFilter) -> None:
     assert subject._patterns.verdict.cache_info().currsize == spiders.CACHED_VERDICTS
 
 
-@pytest.mark.parametrize("agent", [None, "", "  ", "\t", "-", b"curl/7", 7, object()])
+@for_each("agent", [None, "", "  ", "\t", "-", b"curl/7", 7, object()])
 def test_no_agent_is_a_crawler_by_setting(agent: Any, settings: Any, no_rows: None) -> None:
     assert spiders.verdict(agent) == MISSING
     settings.TRACKABLE_MISSING_USER_AGENT_IS_SPIDER = False
@@ -148,7 +163,7 @@ def test_the_agent_of_a_request_is_judged(rf: Any, no_rows: None) -> None:
     assert spiders.verdict_of_request(rf.get("/")) == MISSING
 
 
-@pytest.mark.parametrize(
+@for_each(
     "request_", [None, object(), 7, "GET /", SimpleNamespace(META=None), SimpleNamespace(META=[])]
 )
 def test_what_is_no_request_is_nobody(request_: Any) -> None:
@@ -358,12 +373,13 @@ def test_threads_may_ask_and_refresh_at_once(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("pattern", "kind"), [("", "substring"), ("(", "regex"), ("x?", "regex")])
+@for_each("pattern, kind", [("", "substring"), ("(", "regex"), ("x?", "regex")])
 def test_a_row_is_checked_when_it_is_saved(pattern: str, kind: str) -> None:
     with pytest.raises(ValidationError):
         Spider.objects.create(pattern=pattern, kind=kind)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_fixture_is_loaded_and_each_row_is_sound(subject: SpiderFilter) -> None:
     for _ in range(2):
