@@ -6,22 +6,27 @@
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import suppress
 from typing import Any, Final
 
 from celery import Celery, Task, shared_task
 from celery.signals import beat_init, worker_process_shutdown
+from django.db import Error
 
 from trackable import conf, flusher
 from trackable.diversion import receivers
-from trackable.exceptions import BrokerUnavailable
+from trackable.exceptions import BrokerUnavailable, TrackableError
 from trackable.folding import ledger
 from trackable.journal.locks import MachineLock
 from trackable.messaging import process_messages
+from trackable.rollups.rolling import classes_with_retention, roll_up_all
 
 logger = logging.getLogger(__name__)
 
 NAME: Final = "trackable.tasks.CollectTrackingData"
 LOCK_NAME: Final = "collection.lock"
+ROLL_UP_LOCK_NAME: Final = "roll-up.lock"
 
 
 class CollectionTask(Task):  # type: ignore[misc]  # celery has no types
@@ -61,9 +66,11 @@ def _task_of(entry: Any) -> str | None:
 def CollectTrackingData() -> int:  # noqa: N802  # the name is a public interface
     """Fold what was emitted, prune the ledger, and return the number of increments folded.
 
-    Returns 0 at once while another run on this machine is at it. A broker that is away is
-    logged: what waits is folded by a later run.
+    Then rolls up what is due, until half of the period to the next run is over. Returns 0 at
+    once while another run on this machine is at it. A broker that is away is logged: what waits
+    is folded by a later run.
     """
+    ends_at = time.monotonic() + conf.get("COLLECTION_PERIOD") / 2
     lock = MachineLock(conf.journal_dir() / LOCK_NAME)
     if not receivers and _is_taken(lock):
         logger.info("Another process of this machine collects already.")
@@ -73,10 +80,23 @@ def CollectTrackingData() -> int:  # noqa: N802  # the name is a public interfac
         ledger.prune_all()
     except BrokerUnavailable as error:
         logger.error("Nothing was collected, the broker is away: %s", error)
-        return 0
+        increments = 0
     finally:
         lock.release()
+    _roll_up(ends_at - time.monotonic())
     return increments
+
+
+def _roll_up(seconds: float) -> None:
+    """Roll up what is due, unless another process of this machine does; the next run goes on."""
+    lock = MachineLock(conf.journal_dir() / ROLL_UP_LOCK_NAME)
+    if seconds <= 0 or not classes_with_retention() or (not receivers and _is_taken(lock)):
+        return
+    try:
+        with suppress(Error, TrackableError):  # it is logged
+            roll_up_all(max_seconds=seconds)
+    finally:
+        lock.release()
 
 
 def _is_taken(lock: MachineLock) -> bool:

@@ -18,6 +18,7 @@ from trackable.broker import UNKNOWN
 from trackable.folding.ledger import DatabaseNow
 from trackable.labels import folded_class_of
 from trackable.models import LedgerEntry, QuarantinedMessage
+from trackable.rollups import marks
 from trackable.status.figures import Database, Fold, Folded, Quarantine, Quarantined, before
 
 HOUR: Final = timedelta(hours=1)
@@ -42,6 +43,7 @@ def read_database(alias: str) -> Database:
         oldest_entry_at=oldest.at if oldest else None,
         oldest_entry_age_seconds=oldest.age_seconds if oldest else None,
         quarantine=_quarantine(QuarantinedMessage._base_manager.using(alias)),
+        rolled_up=marks.of_database(alias),
     )
 
 

@@ -102,6 +102,8 @@ class Database:
     oldest_entry_at: datetime | None
     oldest_entry_age_seconds: float | None
     quarantine: Quarantine
+    #: data class -> step -> the moment before which rows are of that step or a coarser one
+    rolled_up: dict[str, dict[str, datetime]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,9 @@ def _database(database: Database) -> Iterator[str]:
     age = database.oldest_entry_age_seconds
     yield _line("oldest ledger entry", "none" if age is None else f"{duration(age)} old")
     yield from _quarantine(database.quarantine)
+    for label, untils in list(database.rolled_up.items())[:MAX_LISTED]:
+        steps = (f"{step} until {until:%Y-%m-%d %H:%M}" for step, until in untils.items())
+        yield _line("rolled up", f"{label}: {', '.join(steps)}")
 
 
 def _folded(sums: Folded) -> str:
