@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from trackable.exceptions import BadAmount, UnknownField
+from trackable.uniques.fields import uniques_of
 
 if TYPE_CHECKING:
     from trackable.models import TrackableData
@@ -37,11 +39,19 @@ MAX_SHOWN_BITS: Final = 1000
 class Counters(dict[str, CounterField]):
     """The counters of one data class by name; a missing one is an ``UnknownField``."""
 
-    def __init__(self, label: str, fields: dict[str, CounterField]) -> None:
+    def __init__(
+        self, label: str, fields: dict[str, CounterField], uniques: Collection[str] = ()
+    ) -> None:
         super().__init__(fields)
         self.label = label
+        self._uniques = uniques
 
     def __missing__(self, name: str) -> CounterField:
+        if name in self._uniques:
+            raise UnknownField(
+                f"{self.label} counts different visitors in {name!r}, and no amounts: use"
+                " send_unique_message."
+            )
         have = ", ".join(self) or "none"
         raise UnknownField(
             f"{self.label} has no counter {name!r}: its counters are {have}."
@@ -58,7 +68,13 @@ def counters_of(data_cls: type[TrackableData]) -> Counters:
         fields.pop(name, None)
     if data_cls.counters is not None:
         fields = {name: fields[name] for name in data_cls.counters if name in fields}
-    return Counters(meta.label, fields)
+    return Counters(meta.label, fields, uniques_of(data_cls))
+
+
+@cache
+def counts_of(data_cls: type[TrackableData]) -> Counters:
+    """Return the counters of a data class, and its distinct counts after them."""
+    return Counters(data_cls._meta.label, {**counters_of(data_cls), **uniques_of(data_cls)})
 
 
 def is_numeric(field: models.Field[Any, Any]) -> bool:

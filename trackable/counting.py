@@ -22,6 +22,7 @@ from trackable.batches import (
 from trackable.counters import Amount
 from trackable.journal import Segment, lines, segments
 from trackable.records import is_record
+from trackable.uniques.pseudonyms import MARK
 
 #: Of one line: so many of them that no segment has them still add up to what may travel.
 ADDEND_BOUND: Final = 10**90
@@ -51,7 +52,7 @@ class KnownLines(dict[bytes, Meaning]):
 
 def _comes_once(meaning: Meaning) -> bool:
     what = meaning[1]
-    return not isinstance(what, str) and is_record(what)
+    return not isinstance(what, str) and (is_record(what) or MARK in what[3])
 
 
 def _meaning_of(line: bytes) -> Meaning | None:
@@ -101,14 +102,19 @@ def of_lines(segment_id: str, content: bytes, known: KnownLines | None = None) -
 
     Damaged lines are lost; a batch of their own, of the class ``DAMAGED``, has their number.
     """
+    found = of_part(segment_id, content, known)
+    _remember(segment_id, found)
+    return found
+
+
+def of_part(segment_id: str, content: bytes, known: KnownLines | None = None) -> list[Batch]:
+    """Return what the batches of a segment are so far, to which lines may still be appended."""
     totals: dict[str, _Totals] = defaultdict(_Totals)
     meaning_of = (KnownLines() if known is None else known).__getitem__
     for meaning, occurrences in lines.count(content, meaning_of):
         label, what, amount = meaning or DAMAGE
         totals[label].add(what, amount, occurrences)
-    found = [totals[label].batch(segment_id, label) for label in sorted(totals)]
-    _remember(segment_id, found)
-    return found
+    return [totals[label].batch(segment_id, label) for label in sorted(totals)]
 
 
 class _Totals:

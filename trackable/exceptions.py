@@ -33,8 +33,28 @@ class BadAmount(TrackableError):
     """The amount does not fit the counter: pass a number that its field can hold."""
 
 
+class BadKey(TrackableError):
+    """The key of a visitor cannot be counted: pass text, bytes or an integer that is not empty."""
+
+
+class BadSketch(TrackableError):
+    """The column does not hold a distinct count: it was written by something else."""
+
+
+class MissingLibrary(TrackableError):
+    """A library is not installed that this needs: install the extra that the message names."""
+
+
 class BadTime(TrackableError):
     """The time of the event cannot be used: pass an aware datetime."""
+
+
+class BadPeriod(TrackableError):
+    """The data class has no rows of such periods: ask for its own period, or a coarser one."""
+
+
+class BadSum(TrackableError):
+    """The field cannot be added up there: distinct counts are for total() and series()."""
 
 
 class BadRecord(TrackableError):

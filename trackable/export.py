@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import reduce
+from itertools import groupby
+from operator import or_
 from typing import Any, Final, Protocol
 
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.db.models import Max, Min, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
 from trackable import parents, sites
@@ -21,6 +24,7 @@ from trackable.counters import counters_of
 from trackable.folding.chunks import chunked
 from trackable.models import TrackableData
 from trackable.periods import start_of
+from trackable.uniques.fields import uniques_of
 
 OBJECTS_AT_ONCE: Final = 500
 AVERAGE_PLACES: Final = 6
@@ -32,6 +36,10 @@ LENGTHS: Final = {
     "day": timedelta(days=1),
     "week": timedelta(days=7),
 }
+
+
+#: By field, the total of an object, and what the counts of its periods add up to.
+Totals = dict[str, tuple[Any, Any]]
 
 
 class TextFile(Protocol):
@@ -121,24 +129,48 @@ class Export:
     def _rows(self, window: Window | None) -> Iterator[list[Any]]:
         target = self.data_cls.parent_target()
         key = ["content_type", "object_id"] if target is None else ["parent"]
-        sums = {f"sum_{name}": Sum(name) for name in self.fields}
+        uniques = uniques_of(self.data_cls)
+        counters = [name for name in self.fields if name not in uniques]
+        sums: dict[str, Any] = {f"sum_{name}": Sum(name) for name in counters}
+        sums = sums or {"rows": Count("pk")}
         grouped = self._within(window).values_list(*key).annotate(**sums).order_by(*key)
         for chunk in chunked(grouped.iterator(chunk_size=OBJECTS_AT_ONCE), OBJECTS_AT_ONCE):
-            objects = self._objects([found[: len(key)] for found in chunk])
-            for found in chunk:
-                identity, totals = found[: len(key)], found[len(key) :]
-                yield [*objects[identity], *self._cells(totals, window)]
+            keys = [found[: len(key)] for found in chunk]
+            objects, seen = self._objects(keys), self._seen(window, key, keys)
+            for identity, found in zip(keys, chunk, strict=True):
+                totals = self._totals(dict(zip(counters, found[len(key) :], strict=False)))
+                yield [*objects[identity], *self._cells(totals | seen.get(identity, {}), window)]
 
-    def _cells(self, sums: Sequence[Any], window: Window | None) -> list[Any]:
+    def _totals(self, sums: dict[str, Any]) -> Totals:
         counters = counters_of(self.data_cls)
         # Some databases give decimals for sums of integers.
-        named = zip(self.fields, sums, strict=True)
-        totals = [counters[name].to_python(total) for name, total in named]
+        totals = {name: counters[name].to_python(total) for name, total in sums.items()}
+        return {name: (total, total) for name, total in totals.items()}
+
+    def _seen(
+        self, window: Window | None, key: list[str], keys: list[tuple[Any, ...]]
+    ) -> dict[tuple[Any, ...], Totals]:
+        """Return the distinct counts of objects: of all periods, and those of each added up."""
+        names = [name for name in self.fields if name in uniques_of(self.data_cls)]
+        among = Q(pk__in=[])
+        for first in dict.fromkeys(identity[:-1] for identity in keys):
+            owners = [identity[-1] for identity in keys if identity[:-1] == first]
+            among |= Q(**dict(zip(key, first, strict=False)), **{f"{key[-1]}__in": owners})
+        rows = self._within(window).filter(among).order_by(*key).values_list(*key, *names)
+        found: dict[tuple[Any, ...], Totals] = {}
+        for identity, group in groupby(rows.iterator() if names else (), lambda r: r[: len(key)]):
+            columns = zip(*(row[len(key) :] for row in group), strict=True)
+            united = [(reduce(or_, column), sum(column)) for column in columns]
+            found[identity] = dict(zip(names, united, strict=True))
+        return found
+
+    def _cells(self, totals: Totals, window: Window | None) -> list[Any]:
+        """Return the cells of an object; what is averaged of a distinct count is not its total."""
+        pairs = [totals.get(name, (None, None)) for name in self.fields]
         if window is None:
-            return totals
-        averages = [average(total, window.periods) for total in totals]
-        pairs = zip(totals, averages, strict=True)
-        return [window.periods, *(cell for pair in pairs for cell in pair)]
+            return [total for total, _ in pairs]
+        averages = [(total, average(added, window.periods)) for total, added in pairs]
+        return [window.periods, *(cell for pair in averages for cell in pair)]
 
     def _objects(self, keys: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[Any]]:
         """Return the label, the key and the name of each object; those that are gone have none."""

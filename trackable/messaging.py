@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from trackable import conf, flusher, notices, records, sites, spiders
+from trackable import conf, filtering, flusher, notices, records, sites, spiders
 from trackable.amounts import times
 from trackable.counters import CounterField, clean_amount, counters_of
 from trackable.diversion import receivers
@@ -22,18 +22,23 @@ from trackable.exceptions import (
     TrackableError,
     UnknownField,
     UnsavedObject,
-    WrongDataClass,
 )
 from trackable.journal import lines, writer
 from trackable.periods import encode_start
+from trackable.uniques.fields import uniques_of
+from trackable.uniques.pseudonyms import field_cell
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from django.db.models import Model
     from django.http import HttpRequest
 
     from trackable.models import TrackableData, TrackableRecord
 
 logger = logging.getLogger(__name__)
+
+FieldsOf = Callable[["type[TrackableData]"], Mapping[str, Any]]
 
 
 def send_increment_message(
@@ -95,6 +100,28 @@ def tally_filtered(data_cls: type[TrackableData | TrackableRecord], number: int 
         return _refuse(error)
 
 
+def send_unique_message(
+    request: HttpRequest | None,
+    obj: Model,
+    field_name: str,
+    key: str | bytes | int | UUID | None = None,
+    data_cls: type[TrackableData] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> bool:
+    """Emit that a visitor was here: one for an object's ``UniqueCount``, however often they come.
+
+    ``key`` tells the visitor from others; without one it is ``uniques.visitor_key`` of the
+    request. It is hashed at once. ``options["when"]`` is an aware datetime (now). Else as
+    ``send_increment_message``.
+    """
+    try:
+        counter = _lookup(obj.__class__, field_name, data_cls, sites.changes(), uniques_of)
+        line = counter.line_of_visitor(obj, options or {}, field_cell(field_name, key, request))
+        return _append_unless_spider(request, counter.label, line)
+    except Exception as error:
+        return _refuse(error)
+
+
 def process_messages(
     data_cls: type[TrackableData | TrackableRecord] | None = None, max_messages: int | None = None
 ) -> int:
@@ -129,6 +156,11 @@ class _Counter:
             self.label, self.parent, self._object_id(obj), start, self.field.name, cell
         )
 
+    def line_of_visitor(self, obj: Model, options: Mapping[str, Any], cell: str) -> bytes:
+        start = encode_start(self.period, _moment(options) if "when" in options else None)
+        object_id = self._object_id(obj)
+        return lines.encode_once(self.label, self.parent, object_id, start, cell, 1)
+
     def _object_id(self, obj: Model) -> str:
         value = getattr(obj, self.id_attribute)
         # A default makes a key before there is a row; a key set by hand may name one.
@@ -140,14 +172,33 @@ class _Counter:
 
 
 def key_of(
-    obj: Model, field_name: str, data_cls: type[TrackableData] | None = None
+    obj: Model,
+    field_name: str,
+    data_cls: type[TrackableData] | None = None,
+    fields_of: FieldsOf = counters_of,
 ) -> tuple[str, str, str, str]:
     """Return the data class, model, object id and counter that an emit would write.
 
-    Raises the ``TrackableError`` that it would raise under ``DEBUG``.
+    With ``uniques_of`` an emit of a visitor. Raises the ``TrackableError`` that it would raise
+    under ``DEBUG``.
     """
-    counter = _lookup(obj.__class__, field_name, data_cls, sites.changes())
+    counter = _lookup(obj.__class__, field_name, data_cls, sites.changes(), fields_of)
     return counter.label, counter.parent, counter._object_id(obj), field_name
+
+
+def stand_in(
+    model: type[Model],
+    object_id: str,
+    field_name: str,
+    data_cls: type[TrackableData],
+    fields_of: FieldsOf = counters_of,
+) -> Model:
+    """Return an object that emits take for the one with this id, as ``key_of`` told it.
+
+    Nothing but its id is loaded, and that is text. Runs no SQL. Raises what ``key_of`` raises.
+    """
+    counter = _lookup(model, field_name, data_cls, sites.changes(), fields_of)
+    return model.from_db(None, [counter.id_attribute], [object_id])
 
 
 def _emit(
@@ -179,10 +230,12 @@ def _refuse(error: Exception) -> bool:
 
 
 def _append_unless_spider(request: HttpRequest | None, label: str, line: bytes) -> bool:
-    is_spider = request is not None and _is_spider(request)
-    if is_spider:
-        line = lines.encode(label, "filtered", 1)
-    return _append(label, line) and not is_spider
+    pattern = None if request is None else _spider_pattern(request)
+    if pattern is None:
+        return _append(label, line)
+    _append(label, lines.encode(label, "filtered", 1))
+    _append(filtering.LABEL, filtering.line_of(pattern))
+    return False
 
 
 def _append(label: str, line: bytes) -> bool:
@@ -194,20 +247,24 @@ def _append(label: str, line: bytes) -> bool:
     return taken
 
 
-def _is_spider(request: HttpRequest) -> bool:
+def _spider_pattern(request: HttpRequest) -> str | None:
     if not conf.get("USER_AGENT_FILTERING"):
-        return False
-    return spiders.verdict_of_request(request) is not None
+        return None
+    return spiders.verdict_of_request(request)
 
 
 @lru_cache(maxsize=4096)
 def _lookup(
-    model: type[Model], field_name: str, data_cls: type[TrackableData] | None, _changes: int
+    model: type[Model],
+    field_name: str,
+    data_cls: type[TrackableData] | None,
+    _changes: int,
+    fields_of: FieldsOf = counters_of,
 ) -> _Counter:
     if data_cls is None:
-        data_cls = _first_with(model, field_name)
-    holder = _holder(model, data_cls)
-    field = counters_of(data_cls)[field_name]
+        data_cls = _first_with(model, field_name, fields_of)
+    holder = sites.holder_of(model, data_cls)
+    field = fields_of(data_cls)[field_name]
     target = data_cls.parent_target()
     id_attribute = (target or holder._meta.pk).attname
     parent = holder._meta.concrete_model or holder
@@ -223,29 +280,18 @@ def _lookup(
     )
 
 
-def _first_with(model: type[Model], field_name: str) -> type[TrackableData]:
-    found = [cls for site in sites.all_sites() for cls in site.get_trackables(model)]
-    for data_cls in found:
-        if field_name in counters_of(data_cls):
-            return data_cls
+def _first_with(model: type[Model], field_name: str, fields_of: FieldsOf) -> type[TrackableData]:
+    found = sites.data_classes_of(model)
+    for kind in (fields_of, counters_of, uniques_of):  # of another kind it tells how to emit
+        for data_cls in found:
+            if field_name in kind(data_cls):
+                return data_cls
     if found:
         names = ", ".join(cls._meta.label for cls in found)
         raise UnknownField(f"None of {names} has a counter {field_name!r}: correct the name.")
     raise NotRegistered(
         f"{model.__qualname__} is not counted: register a data class for it in trackabledata.py."
     )
-
-
-def _holder(model: type[Model], data_cls: type[TrackableData]) -> type[Model]:
-    for site in sites.all_sites():
-        if holder := site.holder_of(model, data_cls):
-            return holder
-    if any(data_cls in site.data_classes() for site in sites.all_sites()):
-        raise WrongDataClass(
-            f"{data_cls._meta.label} does not count for {model.__qualname__}: register it so, or"
-            " pass another data class."
-        )
-    raise NotRegistered(f"{data_cls!r} is not registered: register it in trackabledata.py.")
 
 
 def _moment(options: Mapping[str, Any]) -> datetime | None:

@@ -18,8 +18,9 @@ from django.utils.translation import gettext_lazy as _
 
 from trackable.amounts import times
 from trackable.checks import check_data_class
-from trackable.counters import Amount, clean_amount, counters_of, is_positive
+from trackable.counters import Amount, clean_amount, counters_of, counts_of, is_positive
 from trackable.exceptions import UnsavedObject
+from trackable.querysets import TrackableManager
 
 #: Constraint and index names longer than this are refused by some databases.
 MAX_NAME_LENGTH = 30
@@ -105,11 +106,13 @@ class TrackableData(models.Model, metaclass=TrackableBase):
     object_id: models.Field[Any, Any] = models.PositiveBigIntegerField(_("object id"))
     parent = GenericForeignKey("content_type", "object_id")
 
+    objects = TrackableManager()
+
     class Meta:
         abstract = True
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{name}={getattr(self, name)}" for name in counters_of(type(self)))
+        counts = ", ".join(f"{name}={getattr(self, name)}" for name in counts_of(type(self)))
         during = f" during {self.collected_during}" if hasattr(self, "collected_during") else ""
         owner = getattr(self, "parent_id", None) or getattr(self, "object_id", None)
         return f"{self._meta.verbose_name} of {owner}{during}: {counts}"
@@ -203,11 +206,15 @@ class SpiderManager(models.Manager["Spider"]):
 
 
 class Spider(models.Model):
-    """A user agent not to count: part of its name, or a regular expression."""
+    """A user agent not to count: part of its name, or a regular expression.
+
+    An exception is part of the name of a user agent to count, or a pattern that is not to matter.
+    """
 
     class Kind(models.TextChoices):
         SUBSTRING = "substring", _("part of the name")
         REGEX = "regex", _("regular expression")
+        EXCEPTION = "exception", _("exception: count them")
 
     pattern = models.CharField(_("pattern"), max_length=255, unique=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.SUBSTRING)
@@ -245,6 +252,17 @@ def _check_regex(pattern: str) -> None:
         raise ValidationError({"pattern": message}) from error
     if compiled.search(""):
         raise ValidationError({"pattern": _("This expression would match everybody.")})
+
+
+class FilteredHits(TrackableTimeSeriesData):
+    """How many hits each pattern kept out, by day; ``object_id`` is the pattern."""
+
+    object_id = models.CharField(_("pattern"), max_length=255)
+    hits = models.PositiveBigIntegerField(_("hits"), default=0)
+
+    class Meta:
+        verbose_name = _("filtered hits")
+        verbose_name_plural = _("filtered hits")
 
 
 class LedgerEntry(models.Model):
@@ -293,3 +311,44 @@ class QuarantinedMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.data_class}: {self.reason}"
+
+
+class RolledUp(models.Model):
+    """How far the rows of a data class are summed into coarser ones."""
+
+    data_class = models.CharField(_("data class"), max_length=255)
+    step = models.CharField(_("step"), max_length=5)
+    until = models.DateTimeField(
+        _("until"), help_text=_("Rows of what was before are of this step, or of a coarser one.")
+    )
+
+    class Meta:
+        verbose_name = _("roll-up")
+        verbose_name_plural = _("roll-ups")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["data_class", "step"], name="trackable_rolledup_class_step"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.data_class}: {self.step} until {self.until:%Y-%m-%d %H:%M %Z}"
+
+
+class UniqueSecret(models.Model):
+    """What keys of distinct counts are hashed with for a time; then nobody can tell them again."""
+
+    rotation = models.CharField(_("rotation"), max_length=5)
+    start = models.DateField(_("start"), help_text=_("The first day on which it is in use."))
+    secret = models.BinaryField(_("secret"), max_length=32)
+    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("secret of distinct counts")
+        verbose_name_plural = _("secrets of distinct counts")
+        constraints = [
+            models.UniqueConstraint(fields=["rotation", "start"], name="trackable_uniquesecret_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rotation} from {self.start}"

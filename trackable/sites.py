@@ -6,7 +6,12 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trackable.exceptions import AlreadyRegistered, CannotRegister, NotRegistered
+from trackable.exceptions import (
+    AlreadyRegistered,
+    CannotRegister,
+    NotRegistered,
+    WrongDataClass,
+)
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -217,6 +222,28 @@ def register(
         return data_cls
 
     return decorate
+
+
+def holder_of(model: type[Model], data_cls: type[TrackableData]) -> type[Model]:
+    """Return the model, this one or one it inherits from, that has the data class in any registry.
+
+    Raises ``WrongDataClass``, and ``NotRegistered`` for a data class that counts for no model.
+    """
+    for each in all_sites():
+        if holder := each.holder_of(model, data_cls):
+            return holder
+    if any(data_cls in each.data_classes() for each in all_sites()):
+        raise WrongDataClass(
+            f"{data_cls._meta.label} does not count for {model.__qualname__}: register it so, or"
+            " pass another data class."
+        )
+    raise NotRegistered(f"{data_cls!r} is not registered: register it in trackabledata.py.")
+
+
+def data_classes_of(model: type[Model]) -> list[type[TrackableData]]:
+    """Return the data classes of a model in every registry, in the order in which emits look."""
+    found = [cls for each in all_sites() for cls in each.get_trackables(model)]
+    return list(dict.fromkeys(found))
 
 
 def all_sites() -> list[TrackableSite]:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 
-from trackable import counting, messaging, records, sites
+from trackable import counting, filtering, messaging, records, sites
 from trackable.broker import Claim
 from trackable.counters import Amount, counters_of
 from trackable.diversion import divert
 from trackable.journal import lines, segments
 from trackable.periods import decode_start
+from trackable.uniques.fields import uniques_of
+from trackable.uniques.pseudonyms import MARK
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 else:
     MixinBase = object
 
-__all__ = ["Increment", "Outbox", "Record", "TrackableTestMixin", "capture"]
+__all__ = ["Increment", "Outbox", "Record", "TrackableTestMixin", "Visitor", "capture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,23 @@ class Increment:
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who was seen by a distinct count, as it was emitted: with a hash for the key."""
+
+    data_class: str
+    model: str
+    object_id: str
+    field_name: str
+    pseudonym: str
+    collected_during: date | datetime | None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells the distinct count from others, whatever the period."""
+        return self.data_class, self.model, self.object_id, self.field_name
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A record as it was emitted: the label of its class, and its values."""
 
@@ -65,12 +84,17 @@ class Record:
     values: dict[str, Any]
 
 
+Emitted = Increment | Visitor | Record
+
+
 class Outbox(list[Increment]):
     """What was emitted and will be counted, in order. What is removed from it is not folded."""
 
     def __init__(self) -> None:
         super().__init__()
-        #: the records, in order; they fold in the same way
+        #: who was seen by distinct counts, in order; they fold in the same way
+        self.visitors: list[Visitor] = []
+        #: the records, in order; they too
         self.records: list[Record] = []
         #: hits that the spider filter kept out, by the label of their data class
         self.filtered: Counter[str] = Counter()
@@ -93,10 +117,20 @@ class Outbox(list[Increment]):
         """Return the sum of the amounts of an object's counter; decrements take from it."""
         return sum(increment.amount for increment in self.of(obj, field_name, data_cls))
 
+    def uniques(
+        self, obj: Model, field_name: str, data_cls: type[TrackableData] | None = None
+    ) -> int:
+        """Return how many different keys were emitted for an object's distinct count.
+
+        In one data class, or in the one that an emit would take. Raises what that would raise.
+        """
+        key = messaging.key_of(obj, field_name, data_cls, uniques_of)
+        return len({each.pseudonym for each in self.visitors if each.key == key})
+
     def fold(self) -> int:
         """Fold what was not folded before, and return the number of increments folded.
 
-        A record is one too.
+        A record is one too, and so is a visitor who was seen.
 
         The increments stay in the list. Works in the transaction of a ``TestCase``.
         ``process_messages`` does the same for as long as this outbox receives.
@@ -107,24 +141,27 @@ class Outbox(list[Increment]):
     def clear(self) -> None:
         """Forget everything, and what was filtered too."""
         super().clear()
+        self.visitors.clear()
         self.records.clear()
         self.filtered.clear()
         self._waiting.clear()
 
     def take(self, data_class: str, line: bytes) -> bool:
-        emitted = _decode(line)
+        emitted = None if data_class == filtering.LABEL else _decode(line)
         match emitted:
             case Increment():
                 self.append(emitted)
+            case Visitor():
+                self.visitors.append(emitted)
             case Record():
                 self.records.append(emitted)
-            case None:
+            case None if data_class != filtering.LABEL:
                 self.filtered[data_class] += 1
         self._waiting.append(_Line(data_class, line, emitted))
         return True
 
     def claims(self, data_classes: Collection[str] | None) -> Iterator[Claim]:
-        kept = {id(emitted) for emitted in (*self, *self.records)}
+        kept = {id(emitted) for emitted in (*self, *self.visitors, *self.records)}
         for label in dict.fromkeys(line.data_class for line in self._waiting):
             if data_classes is not None and label not in data_classes:
                 continue
@@ -139,8 +176,8 @@ class Outbox(list[Increment]):
 class _Line:
     data_class: str
     text: bytes
-    #: ``None`` for a hit that was filtered
-    emitted: Increment | Record | None
+    #: ``None`` for what tells that a hit was filtered
+    emitted: Emitted | None
 
     def is_among(self, identities: Collection[int]) -> bool:
         return self.emitted is None or id(self.emitted) in identities
@@ -158,20 +195,23 @@ class _Receipt:
             self.waiting.remove(line)
 
 
-def _decode(line: bytes) -> Increment | Record | None:
+def _decode(line: bytes) -> Emitted | None:
     match lines.decode(line.rstrip(b"\n")):
         case [label, *counter, 1] if records.is_record(counter):
             return Record(label, records.values_of(counter))
         case [label, model, object_id, start, field_name, amount]:
-            amount = Decimal(amount) if isinstance(amount, str) else amount
             during = decode_start(apps.get_model(label).period, start)
+            name, mark, pseudonym = field_name.partition(MARK)
+            if mark:
+                return Visitor(label, model, object_id, name, pseudonym, during)
+            amount = Decimal(amount) if isinstance(amount, str) else amount
             return Increment(label, model, object_id, field_name, amount, during)
     return None
 
 
 def _data_classes_with(obj: Model, field_name: str) -> list[type[TrackableData] | None]:
     """Return the data classes that have the counter, or ``None`` to have that found out."""
-    found = [cls for site in sites.all_sites() for cls in site.get_trackables(type(obj))]
+    found = sites.data_classes_of(type(obj))
     return [data_cls for data_cls in found if field_name in counters_of(data_cls)] or [None]
 
 

@@ -9,8 +9,11 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.db import models
 
+from trackable.checks.retention import check_retention
+from trackable.checks.uniques import check_uniques
 from trackable.counters import NUMERIC_FIELDS, counters_of
 from trackable.periods import PERIODS
+from trackable.uniques.fields import uniques_of
 
 if TYPE_CHECKING:
     from trackable.models import TrackableData
@@ -30,6 +33,8 @@ def check_data_class(data_cls: type[TrackableData]) -> list[CheckMessage]:
         *_check_other_fields(data_cls),
         *_check_unique(data_cls),
         *_check_primary_key(data_cls),
+        *check_retention(data_cls),
+        *check_uniques(data_cls),
     ]
 
 
@@ -44,15 +49,16 @@ def _inherits_a_table(data_cls: type[TrackableData]) -> CheckMessage:
 
 def _check_counters(data_cls: type[TrackableData]) -> Iterator[CheckMessage]:
     counters = counters_of(data_cls)
+    uniques = uniques_of(data_cls)
     for name in data_cls.counters or ():
-        if name not in counters:
+        if name not in counters and name not in uniques:
             yield Error(
                 f"'{name}' is listed as a counter but is no numeric field.",
                 hint="Use an integer, decimal or float field of this class.",
                 obj=data_cls,
                 id="trackable.E003",
             )
-    if not counters:
+    if not counters and not uniques:
         yield Error(
             "The data class has no counters.",
             hint="Add a field such as models.PositiveBigIntegerField(default=0).",

@@ -27,9 +27,11 @@ from django.db import (
 )
 from django.utils import timezone
 
-from trackable import mirrors
+from trackable import filtering, mirrors
 from trackable.batches import Batch, Entry, Malformed
+from trackable.exceptions import BadSketch
 from trackable.folding import (
+    announcing,
     garbage,
     ledger,
     overflows,
@@ -43,6 +45,7 @@ from trackable.folding.quarantine import Reject
 from trackable.folding.rows import Row, RowCleaner, with_each_key_once
 from trackable.labels import folded_class_of
 from trackable.models import TrackableData, TrackableRecord
+from trackable.uniques import writing
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +117,7 @@ def _fold_once(alias: str, group: Sequence[Batch | Malformed]) -> FoldReport:
         quarantine.put(alias, rejects, now)
     report = _report(unseen, rejects)
     report.duplicate_batches = len(group) - len(unseen)
+    announcing.tell(alias, foldable, rejects)
     return report
 
 
@@ -140,13 +144,19 @@ def _sort_out(
 def _report(unseen: Sequence[Batch | Malformed], rejects: Sequence[Reject]) -> FoldReport:
     counted = [item for item in unseen if isinstance(item, Batch)]
     return FoldReport(
-        increments=sum(b.hits for b in counted) - sum(r.increments for r in rejects),
+        increments=_increments(counted, rejects),
         batches=len(unseen),
         filtered=sum(b.filtered for b in counted),
         dropped=sum(b.dropped for b in counted),
         damaged=sum(b.damaged for b in counted),
         quarantined=len(rejects),
     )
+
+
+def _increments(counted: Sequence[Batch], rejects: Sequence[Reject]) -> int:
+    """Return how many were applied; a hit that was filtered is no increment of anybody's."""
+    came = sum(batch.hits for batch in counted if batch.data_class != filtering.LABEL)
+    return came - sum(e.increments for e in rejects if e.data_class != filtering.LABEL)
 
 
 def _by_class(batches: Sequence[Batch]) -> dict[str, list[Batch]]:
@@ -228,8 +238,9 @@ def _refusal(alias: str, data_cls: type[TrackableData], rows: Sequence[Row]) -> 
         with transaction.atomic(using=alias):
             if rows:
                 upsert.add(alias, data_cls, rows)
+                writing.add(alias, data_cls, rows)
                 mirrors.show(alias, data_cls, rows)
-    except (DatabaseError, OverflowError) as error:
+    except (DatabaseError, OverflowError, BadSketch) as error:
         if not _is_of_a_row(error):
             raise
         return error
@@ -240,5 +251,5 @@ def _is_of_a_row(error: Exception) -> bool:
     """Tell whether fewer rows at once may help."""
     cause = error.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    of_values = isinstance(error, DataError | IntegrityError | OverflowError)
+    of_values = isinstance(error, DataError | IntegrityError | OverflowError | BadSketch)
     return of_values or state == CARDINALITY_VIOLATION

@@ -22,6 +22,7 @@ from trackable.folding.chunks import chunked
 from trackable.folding.quarantine import MAX_LABEL_LENGTH, MAX_NUMBER, storable
 from trackable.labels import folded_class_of, folded_classes
 from trackable.models import LedgerEntry
+from trackable.uniques import rotations
 
 logger = logging.getLogger(__name__)
 
@@ -158,10 +159,13 @@ def is_past_horizon(batch: Batch, seconds: float) -> bool:
 def prune(alias: str) -> int:
     """Forget what is older than the horizon; return the number of entries removed.
 
-    What a machine has sent whose clock was ahead is remembered until its time has passed. All by
-    the database's clock: one that is ahead here would forget too much.
+    The secrets of distinct counts go too, once nothing that is as old can be counted. What a
+    machine has sent whose clock was ahead is remembered until its time has passed. All by the
+    database's clock: one that is ahead here would forget too much.
     """
     age = horizon() + PRUNING_MARGIN
+    seconds = clock(LedgerEntry._base_manager.using(alias)) - age.total_seconds()
+    rotations.forget(alias, datetime.fromtimestamp(seconds, UTC))
     entries = LedgerEntry._base_manager.using(alias).filter(folded_at__lt=DatabaseNow() - age)
     earliest_kept = id_time(clock(entries) - age.total_seconds())
     return entries.filter(batch_id__lt=earliest_kept)._raw_delete(alias)

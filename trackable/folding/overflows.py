@@ -37,10 +37,10 @@ def take_out(target: Target, rows: Sequence[Row]) -> tuple[list[Row], list[Rejec
     rejects: list[Reject] = []
     for row in rows:
         present = stored.get(row.key, {})
-        full = [n for n, a in row.amounts.items() if _overflows(target, n, present.get(n, 0), a)]
+        full = [n for n, a in row.amounts.items() if overflows(target, n, present.get(n, 0), a)]
         rejects += row.only(full).rejects(target.data_cls, REASON)
-        rest = row.only(row.amounts.keys() - set(full)) if full else row
-        if rest.amounts:
+        rest = row.only({*row.amounts, *row.seen} - {*full}) if full else row
+        if rest.amounts or rest.seen:
             fit.append(rest)
     return fit, rejects
 
@@ -60,7 +60,8 @@ def _stored(target: Target, rows: Iterable[Row]) -> Stored:
     return found
 
 
-def _overflows(target: Target, name: str, present: Any, amount: Any) -> bool:
+def overflows(target: Target, name: str, present: Any, amount: Any) -> bool:
+    """Tell whether a counter cannot hold what it has and an amount together."""
     field = target.counters[name]
     if amount < 0 and is_positive(field):
         return False

@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from trackable import batches, conf
 from trackable.batches import Batch, Entry, Malformed
-from trackable.folding.aggregate import Delta, RowKey
 from trackable.journal.segments import TIME_LENGTH
 from trackable.models import QuarantinedMessage
 
@@ -46,14 +45,6 @@ class Reject:
     increments: int
     payload: str
     entries: tuple[Entry, ...] = ()
-
-    @classmethod
-    def of_delta(
-        cls, data_class: str, origin: RowKey, field: str, delta: Delta, reason: str
-    ) -> Reject:
-        entry = Entry(*origin, field, delta.amount, min(delta.hits, MAX_NUMBER))
-        [reject] = cls.of_batch(Batch.of(delta.batch_id, data_class, [entry]), reason)
-        return reject
 
     @classmethod
     def of_batch(cls, batch: Batch, reason: str) -> list[Reject]:

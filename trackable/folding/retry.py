@@ -20,7 +20,7 @@ from django.utils import timezone
 from trackable import conf
 from trackable.diversion import receivers
 from trackable.exceptions import BadMessage
-from trackable.folding import ledger, quarantine, relocation
+from trackable.folding import announcing, ledger, quarantine, relocation
 from trackable.folding.engine import try_until_committed
 from trackable.folding.quarantine import OLDER, Reject
 from trackable.folding.relocation import Moved
@@ -162,6 +162,7 @@ class _Retry:
             self._replace(messages)
         self.report.gone = len(keys) - len(messages)
         quarantine.log(self._rejects)
+        announcing.tell_retried(self.alias, ((each.batch, each.counted) for each in tries))
         return self.report
 
     def _lock(self, keys: Sequence[int]) -> list[QuarantinedMessage]:

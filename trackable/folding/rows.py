@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, Final
@@ -17,18 +17,24 @@ from django.db import models
 from django.utils import timezone
 
 from trackable.amounts import plus
-from trackable.batches import Entry
+from trackable.batches import Batch, Entry
 from trackable.counters import Amount, clean_amount, counters_of, field_range, is_positive
 from trackable.exceptions import BadAmount, TrackableError
 from trackable.folding.aggregate import Delta, Deltas, RowKey
 from trackable.folding.chunks import chunked
 from trackable.folding.keys import NO_PARENT, integers_of, object_key, parent_key, reason_of
-from trackable.folding.quarantine import Reject
+from trackable.folding.quarantine import MAX_NUMBER, Reject
 from trackable.models import TrackableData
 from trackable.periods import decode_start
+from trackable.rollups import boundaries, marks
+from trackable.rollups.retention import retention_of
+from trackable.uniques.pseudonyms import MARK
+from trackable.uniques.rotations import Hasher
 
 #: Few enough for the parameters of one statement in every database.
 LOOKUP_SIZE: Final = 500
+#: Who was seen by a row without distinct counts: one object for all such rows.
+NOBODY: Final[dict[str, list[int]]] = {}
 
 
 @dataclass(slots=True)
@@ -39,24 +45,36 @@ class Row:
     amounts: dict[str, Amount]
     origin: RowKey
     deltas: Deltas
+    #: who was seen, by distinct count: hashes for its sketch
+    seen: dict[str, list[int]] = field(default_factory=dict)
 
     def by_field(self) -> list[list[Row]]:
         """Return the row as one row for each of its counters."""
-        return [[self.only([name])] for name in self.amounts]
+        return [[self.only([name])] for name in (*self.amounts, *self.seen)]
 
     def only(self, names: Collection[str]) -> Row:
         """Return the row with some of its counters."""
         amounts = {name: amount for name, amount in self.amounts.items() if name in names}
-        deltas = {key: delta for key, delta in self.deltas.items() if key[0] in names}
-        return Row(self.key, amounts, self.origin, deltas)
+        deltas = {key: delta for key, delta in self.deltas.items() if _name_in(key[0]) in names}
+        seen = {name: hashes for name, hashes in self.seen.items() if name in names}
+        return Row(self.key, amounts, self.origin, deltas, seen)
 
     def rejects(self, data_cls: type[TrackableData], reason: str) -> list[Reject]:
-        """Return the row's deltas as they are set aside."""
-        label = data_cls._meta.label
+        """Return the row's deltas as they are set aside: those of one distinct count together."""
+        groups: dict[tuple[str, type, str], list[Entry]] = defaultdict(list)
+        for (cell, kind), delta in self.deltas.items():
+            entry = Entry(*self.origin, cell, delta.amount, min(delta.hits, MAX_NUMBER))
+            groups[_name_in(cell), kind, delta.batch_id].append(entry)
         return [
-            Reject.of_delta(label, self.origin, field, delta, reason)
-            for (field, _), delta in self.deltas.items()
+            reject
+            for (_, _, batch_id), entries in groups.items()
+            for reject in Reject.of_batch(Batch.of(batch_id, data_cls._meta.label, entries), reason)
         ]
+
+
+def _name_in(cell: str) -> str:
+    """Return the name of the field that a field cell of a line is of."""
+    return cell.partition(MARK)[0]
 
 
 class Unfit(Exception):  # noqa: N818
@@ -82,7 +100,9 @@ def with_each_key_once(rows: Sequence[Row]) -> list[list[Row]]:
 class RowCleaner:
     """Makes rows of one data class; what is unfit is collected in ``rejects``."""
 
-    def __init__(self, data_cls: type[TrackableData], alias: str) -> None:
+    def __init__(
+        self, data_cls: type[TrackableData], alias: str, *, is_reading: bool = False
+    ) -> None:
         self.data_cls = data_cls
         self.alias = alias
         self.rejects: list[Reject] = []
@@ -96,11 +116,15 @@ class RowCleaner:
             self._owner = object_key(data_cls._meta.get_field("object_id"))
         self._content_types: dict[str, int] = {}
         self._starts: dict[str, date | datetime | None] = {}
+        #: how far rows are summed into coarser ones, which what comes late belongs to
+        self._untils = marks.untils(alias, data_cls) if retention_of(data_cls) else {}
+        self._is_reading = is_reading
 
     def clean(self, found: dict[RowKey, Deltas]) -> list[Row]:
         """Return the rows in the order of their keys, which every fold locks them in."""
         self._content_types.clear()
         self._starts.clear()
+        self._hasher = Hasher(self.data_cls, self.alias, is_reading=self._is_reading)
         rows = [row for origin, deltas in found.items() if (row := self._row(origin, deltas))]
         if self._parent_target is not None:
             rows = self._with_parents(rows, self._parent_target)
@@ -113,19 +137,38 @@ class RowCleaner:
             self._reject(origin, deltas, reason_of(error))
             return None
         amounts: dict[str, Amount] = {}
-        fit = deltas
-        for (field, kind), delta in deltas.items():
+        row = Row(key, amounts, origin, deltas, NOBODY)
+        unfit: dict[str, Deltas] | None = None
+        for (cell, kind), delta in deltas.items():
             try:
-                amount = self._amount(self._counters[field], delta)
-                if field in amounts:  # of another type
-                    amount = clean_amount(self._counters[field], plus(amounts[field], amount))
-                amounts[field] = amount
+                counter = self._counters.get(cell)
+                if counter is None and MARK in cell:
+                    self._see(row, cell)
+                    continue
+                amount = self._amount(counter or self._counters[cell], delta)
+                if counter and cell in amounts:  # of another type
+                    amount = clean_amount(counter, plus(amounts[cell], amount))
+                amounts[cell] = amount
             except TrackableError as error:
                 if isinstance(error, BadAmount):
-                    self.bad_amounts.add((origin, field, kind))
-                self._reject(origin, {(field, kind): delta}, str(error))
-                fit = {each: fit[each] for each in fit if each != (field, kind)}
-        return Row(key, amounts, origin, fit) if amounts else None
+                    self.bad_amounts.add((origin, cell, kind))
+                unfit = unfit or {}
+                unfit.setdefault(str(error), {})[cell, kind] = delta
+        return self._without(row, unfit) if unfit else row
+
+    def _without(self, row: Row, unfit: dict[str, Deltas]) -> Row | None:
+        """Set deltas aside, by their reasons; return what is left of the row, if there is any."""
+        for reason, found in unfit.items():
+            self._reject(row.origin, found, reason)
+            row.deltas = {each: delta for each, delta in row.deltas.items() if each not in found}
+        return row if row.deltas else None
+
+    def _see(self, row: Row, cell: str) -> None:
+        """Take who was seen: once, whatever the amount of it is."""
+        name, seen = self._hasher.hash_of(cell, row.origin[2])
+        if row.seen is NOBODY:
+            row.seen = {}
+        row.seen.setdefault(name, []).append(seen)
 
     def spoils(self, entry: Entry) -> bool:
         """Tell whether the amount of an entry is bad by itself, whatever it is added to."""
@@ -159,7 +202,11 @@ class RowCleaner:
 
     def _start(self, period: str) -> date | datetime | None:
         if period not in self._starts:
-            self._starts[period] = _stored(decode_start(self.data_cls.period, period))
+            start = decode_start(self.data_cls.period, period)
+            if start is not None and self._untils:
+                finest, zone = str(self.data_cls.period), timezone.get_default_timezone()
+                start = boundaries.kept_at(start, self._untils, finest=finest, zone=zone)
+            self._starts[period] = _stored(start)
         return self._starts[period]
 
     def _content_type(self, label: str) -> int:
@@ -195,5 +242,5 @@ class RowCleaner:
 
 def _stored(start: date | datetime | None) -> date | datetime | None:
     if isinstance(start, datetime) and not settings.USE_TZ:
-        return timezone.make_naive(start)
+        return timezone.make_naive(start, timezone.get_default_timezone())
     return start

@@ -45,7 +45,12 @@ class Try:
     @property
     def increments(self) -> int:
         """The number of increments that are not unfit."""
-        return sum(each.hits for key, each in self.entries.items() if key not in self.unfit)
+        return sum(each.hits for each in self.counted)
+
+    @property
+    def counted(self) -> list[Entry]:
+        """The entries that are not unfit."""
+        return [each for key, each in self.entries.items() if key not in self.unfit]
 
     def rejects(self) -> list[Reject]:
         """Return what is unfit as it is set aside: together what has the same reason."""

@@ -182,12 +182,14 @@ def _listed(target: Target, values: Sequence[tuple[Any, ...]]) -> tuple[str, lis
 def _on_conflict(target: Target, source: str) -> str:
     key = ", ".join(target.columns(target.key))
     sums = [f"{c} = {target.table}.{c} + EXCLUDED.{c}" for c in _counter_columns(target)]
+    sums = sums or [_unchanged(target, "EXCLUDED.{}")]
     return f"{target.insert()} {source} ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}"
 
 
 def add_on_sqlite(target: Target, rows: Sequence[Row]) -> None:
     key = ", ".join(target.columns(target.key))
-    sums = (f"{target.column(f)} = {_guarded_sum(target, f)}" for f in target.counters.values())
+    sums = [f"{target.column(f)} = {_guarded_sum(target, f)}" for f in target.counters.values()]
+    sums = sums or [_unchanged(target, "EXCLUDED.{}")]
     _insert_listed(target, rows, f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(sums)}")
 
 
@@ -210,16 +212,26 @@ def _guarded_sum(target: Target, field: models.Field[Any, Any]) -> str:
 
 
 def add_on_mariadb(target: Target, rows: Sequence[Row]) -> None:
-    _add_on_duplicate_key(target, rows, "", "{0} = {0} + VALUES({0})")
+    _add_on_duplicate_key(target, rows, "", "{0} = {0} + VALUES({0})", "VALUES({})")
 
 
 def add_on_mysql(target: Target, rows: Sequence[Row]) -> None:
-    _add_on_duplicate_key(target, rows, " AS incoming", "{0} = {1}.{0} + incoming.{0}")
+    addition = "{0} = {1}.{0} + incoming.{0}"
+    _add_on_duplicate_key(target, rows, " AS incoming", addition, "incoming.{}")
 
 
-def _add_on_duplicate_key(target: Target, rows: Sequence[Row], name: str, addition: str) -> None:
-    sums = ", ".join(addition.format(c, target.table) for c in _counter_columns(target))
-    _insert_listed(target, rows, f"{name} ON DUPLICATE KEY UPDATE {sums}")
+def _add_on_duplicate_key(
+    target: Target, rows: Sequence[Row], name: str, addition: str, incoming: str
+) -> None:
+    sums = [addition.format(c, target.table) for c in _counter_columns(target)]
+    sums = sums or [_unchanged(target, incoming)]
+    _insert_listed(target, rows, f"{name} ON DUPLICATE KEY UPDATE {', '.join(sums)}")
+
+
+def _unchanged(target: Target, incoming: str) -> str:
+    """Return what locks a row that is there, and changes nothing: it has only distinct counts."""
+    column = target.column(target.key[0])
+    return f"{column} = {incoming.format(column)}"
 
 
 def _insert_listed(target: Target, rows: Sequence[Row], on_conflict: str) -> None:
@@ -238,6 +250,7 @@ def add_portably(target: Target, rows: Sequence[Row]) -> None:
         amounts = {name: target.inserted(name, [row])[0] for name in target.counters}
         stored = target.rows(alias := target.connection.alias, row.key)
         sums = {name: F(name) + amount for name, amount in amounts.items()}
+        sums = sums or {target.key[0].attname: row.key[0]}
         if not stored.update(**sums):
             key = {field.attname: value for field, value in zip(target.key, row.key, strict=True)}
             try:

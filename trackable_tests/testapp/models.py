@@ -7,6 +7,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 from trackable.models import TrackableData, TrackableRecord, TrackableTimeSeriesData
+from trackable.uniques import UniqueCount
 
 
 class Page(models.Model):
@@ -152,6 +153,20 @@ class OldHits(models.Model):
     moment = models.DateTimeField(null=True)
     hits = models.IntegerField(null=True)
     sales = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+
+
+class PageVisitors(TrackableTimeSeriesData):
+    """By day, a distinct count beside a counter."""
+
+    visitors = UniqueCount()
+    views = models.PositiveIntegerField(default=0)
+
+
+class PageReaders(TrackableData):
+    """A distinct count alone, of all time, with a real foreign key."""
+
+    parent = models.ForeignKey(Page, models.CASCADE, related_name="readers")
+    readers = UniqueCount()
 
 
 class Visit(TrackableRecord):

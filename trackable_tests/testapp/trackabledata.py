@@ -12,6 +12,8 @@ for data_cls in (
     models.PageYears,
     models.PageParentData,
     models.PageParentTotals,
+    models.PageVisitors,
+    models.PageReaders,
 ):
     trackable.site.register(models.Page, data_cls)
 
