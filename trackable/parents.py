@@ -43,6 +43,36 @@ def models_of(data_cls: type[TrackableData]) -> list[type[Model]]:
     return list(dict.fromkeys(model._meta.concrete_model or model for model in found))
 
 
+def owner_columns(data_cls: type[TrackableData]) -> list[str]:
+    """Return the columns that tell the object of a row."""
+    return ["content_type_id", "object_id"] if is_generic(data_cls) else ["parent_id"]
+
+
+def objects_of(
+    data_cls: type[TrackableData], keys: Iterable[tuple[Any, ...]], alias: str
+) -> dict[tuple[Any, ...], Model]:
+    """Return the objects by the values of their ``owner_columns``, those that are not gone.
+
+    One query for each model, by its default manager.
+    """
+    target = data_cls.parent_target()
+    if target is not None:
+        found = target.model._default_manager.using(alias).in_bulk(
+            [key for (key,) in keys], field_name=target.attname
+        )
+        return {(key,): obj for key, obj in found.items()}
+    ids: dict[int, list[Any]] = defaultdict(list)
+    for type_id, object_id in keys:
+        ids[type_id].append(object_id)
+    manager = ContentType.objects.db_manager(alias)
+    models_of_ids = {type_id: manager.get_for_id(type_id).model_class() for type_id in ids}
+    return {
+        (type_id, object_id): obj
+        for type_id, model in models_of_ids.items()
+        for object_id, obj in _objects(model, ids[type_id], "_default_manager").items()
+    }
+
+
 def content_type_of(model: type[Model], alias: str) -> ContentType:
     """Return the content type of a model in the database that its counts are in."""
     return ContentType.objects.db_manager(alias).get_for_model(model)
@@ -68,7 +98,7 @@ def rows_of(data_cls: type[TrackableData], model: type[Model], keys: Iterable[An
     What cannot be a key of theirs is passed over.
     """
     field: Any = data_cls.parent_target() or data_cls._meta.get_field("object_id")
-    cleaned = [value for key in keys if (value := _converted(field, key)) is not None]
+    cleaned = [value for key in keys if (value := converted(field, key)) is not None]
     if not is_generic(data_cls):
         return Q(parent__in=cleaned)
     alias = router.db_for_read(data_cls)
@@ -108,15 +138,23 @@ def _find_of_type(content_type: ContentType, rows: Sequence[Any]) -> dict[Any, P
     model = content_type.model_class()
     if model is None:  # the app is gone, or was renamed
         return {row.pk: _gone(content_type.model, row.object_id) for row in rows}
-    keys = {row.pk: _converted(model._meta.pk, row.object_id) for row in rows}
-    manager = model._base_manager.using(router.db_for_read(model))
-    objects = manager.in_bulk({key for key in keys.values() if key is not None})
+    objects = _objects(model, {row.object_id for row in rows}, "_base_manager")
     return {
         row.pk: Parent(str(obj), obj)
-        if (obj := objects.get(keys[row.pk])) is not None
+        if (obj := objects.get(row.object_id)) is not None
         else _gone(model._meta.verbose_name, row.object_id)
         for row in rows
     }
+
+
+def _objects(model: Any, ids: Iterable[Any], manager: str) -> dict[Any, Model]:
+    """Return the objects that there are by what rows know them by, from a manager of the model."""
+    if model is None:  # the app is gone, or was renamed
+        return {}
+    keys = {object_id: converted(model._meta.pk, object_id) for object_id in ids}
+    objects = getattr(model, manager).using(router.db_for_read(model))
+    found = objects.in_bulk({key for key in keys.values() if key is not None})
+    return {object_id: found[key] for object_id, key in keys.items() if key in found}
 
 
 def _gone(model_name: Any, object_id: Any) -> Parent:
@@ -124,11 +162,11 @@ def _gone(model_name: Any, object_id: Any) -> Parent:
     return Parent(_("%(model)s %(id)s (gone)") % values)
 
 
-def _converted(field: Any, value: Any) -> Any:
+def converted(field: Any, value: Any) -> Any:
     """Return a key as a field's own type, or ``None`` for what cannot be one."""
     try:
-        converted = field.to_python(value)
-        field.run_validators(converted)
-        return converted
+        key = field.to_python(value)
+        field.run_validators(key)
+        return key
     except (ValidationError, ValueError, TypeError, OverflowError):
         return None

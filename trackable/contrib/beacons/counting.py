@@ -47,6 +47,6 @@ def names_in(data_cls: type[Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _counters_of(model: type[Model], role: str, _changes: int) -> tuple[Counter, ...]:
-    found = [cls for site in sites.all_sites() for cls in site.get_trackables(model)]
+    found = sites.data_classes_of(model)
     names = {data_cls: names_in(data_cls).get(role) for data_cls in found}
     return tuple((data_cls, name) for data_cls, name in names.items() if name)
