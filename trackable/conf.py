@@ -39,11 +39,15 @@ def _default_resend() -> float:
 
 #: name without the prefix -> default, or a function that makes it
 DEFAULTS: Final[dict[str, Any]] = {
+    "API_PERMISSION": None,
     "BROKER_TIMEOUT": 2.0,
     "BROKER_TRANSPORT_OPTIONS": dict,
     "BROKER_URL": UNSET,
     "CAPTURE_CONNECTION_ERRORS": False,
     "COLLECTION_PERIOD": 1800,
+    "COLLECT_MAX_AGE": None,
+    "COLLECT_ORIGINS": (),
+    "COLLECT_RATE": "60/m",
     "DISABLE_COLLECTION_TASK": False,
     "EXIT_TIMEOUT": 3.0,
     "FLUSH_INTERVAL": 0.5,

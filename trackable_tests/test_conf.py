@@ -10,14 +10,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from trackable import conf
+from trackable_tests.tables import for_each
 
 #: what each setting may be set to, other than its default
 OTHER: dict[str, Any] = {
+    "API_PERMISSION": "site.permissions.may_see_counts",
     "BROKER_TIMEOUT": 7.5,
     "BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 60},
     "BROKER_URL": "redis://example.org/3",
     "CAPTURE_CONNECTION_ERRORS": True,
     "COLLECTION_PERIOD": 60,
+    "COLLECT_MAX_AGE": 86_400,
+    "COLLECT_ORIGINS": ["https://www.example.com"],
+    "COLLECT_RATE": "5/10s",
     "DISABLE_COLLECTION_TASK": True,
     "EXIT_TIMEOUT": 0,
     "FLUSH_INTERVAL": 0.1,
@@ -45,7 +50,7 @@ def test_every_setting_is_tried_here() -> None:
     assert sorted(OTHER) == sorted(conf.DEFAULTS)
 
 
-@pytest.mark.parametrize("name", sorted(OTHER))
+@for_each("name", sorted(OTHER))
 def test_setting_is_read_when_used(name: str) -> None:
     before = conf.get(name)
     with override_settings(**{f"TRACKABLE_{name}": OTHER[name]}):
@@ -53,7 +58,7 @@ def test_setting_is_read_when_used(name: str) -> None:
     assert conf.get(name) == before
 
 
-@pytest.mark.parametrize("name", sorted(set(OTHER) - {"QUEUE_PREFIX"} - set(conf.TEST_DEFAULTS)))
+@for_each("name", sorted(set(OTHER) - {"QUEUE_PREFIX"} - set(conf.TEST_DEFAULTS)))
 def test_without_a_setting_there_is_the_default(name: str) -> None:
     default = conf.DEFAULTS[name]
     assert conf.get(name) == (default() if callable(default) else default)
@@ -95,7 +100,7 @@ def test_a_relative_journal_is_in_the_project_whatever_the_working_directory(
     assert conf.journal_dir() == django_settings.BASE_DIR / "counts" / "journal"
 
 
-@pytest.mark.parametrize("path", ["journal", "~/journal", "."])
+@for_each("path", ["journal", "~/journal", "."])
 def test_without_a_project_a_relative_journal_does_not_follow_the_working_directory(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
@@ -142,7 +147,7 @@ def test_right_spelling_wins_over_the_misspelling() -> None:
         assert conf.get("USER_AGENT_FILTERING") is False
 
 
-@pytest.mark.parametrize("policy", ["off", "seal", "always"])
+@for_each("policy", ["off", "seal", "always"])
 def test_sync_policies_are_three(settings: Any, policy: str) -> None:
     settings.TRACKABLE_JOURNAL_FSYNC = policy
     assert conf.fsync_policy() == policy

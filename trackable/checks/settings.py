@@ -10,7 +10,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
-from trackable import addresses, conf
+from trackable import addresses, conf, rates
+from trackable.checks.callables import are_origins, takes
 from trackable.checks.rules import (
     BOOLEAN,
     MAPPING,
@@ -28,6 +29,10 @@ MAX_SEGMENT_BYTES: Final = 8 << 20
 
 #: setting without its prefix -> what its value must be
 RULES: Final[dict[str, Rule]] = {
+    "API_PERMISSION": Rule(
+        "the dotted path of a function of (request, data_cls, obj), not async, or None",
+        lambda value: value is None or takes(value, 3),
+    ),
     "BROKER_TIMEOUT": POSITIVE,
     "BROKER_TRANSPORT_OPTIONS": MAPPING,
     "BROKER_URL": Rule(
@@ -35,6 +40,14 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "CAPTURE_CONNECTION_ERRORS": BOOLEAN,
     "COLLECTION_PERIOD": POSITIVE,
+    "COLLECT_MAX_AGE": Rule(
+        "a positive number of seconds, or None",
+        lambda value: value is None or (is_number(value) and value > 0),
+    ),
+    "COLLECT_ORIGINS": Rule("a list such as ['https://www.example.com']", are_origins),
+    "COLLECT_RATE": Rule(
+        "a rate such as '60/m', or None", lambda value: value is None or rates.is_rate(value)
+    ),
     "DISABLE_COLLECTION_TASK": BOOLEAN,
     "EXIT_TIMEOUT": NOT_NEGATIVE,
     "FLUSH_INTERVAL": POSITIVE,

@@ -1,0 +1,1 @@
+"""The API: who may read which counts, as JSON and as CSV."""

@@ -1,0 +1,1 @@
+"""Pages that are counted by the browsers that show them."""
