@@ -15,6 +15,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
 from trackable import parents
+from trackable.uniques.fields import UniqueCount
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -41,7 +42,9 @@ class DataChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.model_admin.attach_parents(request, self.result_list)  # type: ignore[attr-defined]
+        model_admin: Any = self.model_admin
+        model_admin.attach_parents(request, self.result_list)
+        model_admin.attach_statistics(request, self.result_list)
 
     def _dates(self, field_name: str, kind: str) -> list[date]:
         """Return the years, months or days from the first row's to the last row's."""
@@ -97,6 +100,17 @@ def rounded_column(field: models.FloatField[Any, Any]) -> Any:
     @admin.display(description=field.verbose_name, ordering=field.name)
     def column(row: Any) -> str:
         return formats.number_format(round(getattr(row, field.name), 2))
+
+    column.__name__ = field.name
+    return column
+
+
+def estimate_column(field: UniqueCount) -> Any:
+    """Return a column for a distinct count, which no database can order rows by."""
+
+    @admin.display(description=field.verbose_name)
+    def column(row: Any) -> str:
+        return formats.number_format(int(getattr(row, field.name)))
 
     column.__name__ = field.name
     return column

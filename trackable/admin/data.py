@@ -18,23 +18,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trackable import parents
-from trackable.admin import corrections
+from trackable.admin import access, corrections, sparks
 from trackable.admin.changelist import (
     DataChangeList,
     ParentModelFilter,
+    estimate_column,
     period_text,
     rounded_column,
 )
 from trackable.admin.corrections import CountersForm
+from trackable.admin.counts import rows_of
+from trackable.admin.statistics import TITLE, StatisticsAdmin
 from trackable.counters import counters_of
 from trackable.parents import Parent
+from trackable.uniques.fields import UniqueCount, uniques_of
 
 if TYPE_CHECKING:
     from trackable.models import TrackableData
-
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin
 
 #: How many objects a search takes from each model; their rows are then found by their keys.
 MAX_PARENTS: Final = 500
@@ -44,8 +44,8 @@ CORRECTING: Final = _(
 )
 
 
-class TrackableDataAdmin(ModelAdmin):
-    """Shows the rows of a data class: object, period and counters.
+class TrackableDataAdmin(StatisticsAdmin):
+    """Shows the rows of a data class: object, period and counters; and statistics of objects.
 
     Rows are made by folds alone: one typed by hand could be for an object that does not exist.
     Counters can be corrected, and a correction is added as a difference, so that what is
@@ -57,7 +57,7 @@ class TrackableDataAdmin(ModelAdmin):
     show_full_result_count = False
 
     class Media:
-        css = {"all": ["trackable/admin.css"]}
+        css = {"all": ["trackable/admin.css", "trackable/charts.css"]}
 
     def __init__(self, model: type[TrackableData], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -88,10 +88,21 @@ class TrackableDataAdmin(ModelAdmin):
         if tuple(given) != ("__str__",):
             return given
         during = ["during"] if self._period_fields else []
-        return ["counted_object", *during, *map(self._column, self._counters)]
+        columns = map(self._column, self._counters + self._uniques)
+        statistics = sparks.column(self.model, TITLE)
+        if not during:
+            return ["counted_object", *columns, statistics]
+        return ["counted_object", *during, statistics, *columns]
+
+    @property
+    def _uniques(self) -> list[str]:
+        data_cls: type[TrackableData] = self.model
+        return list(uniques_of(data_cls))
 
     def _column(self, name: str) -> Any:
         field = self.opts.get_field(name)
+        if isinstance(field, UniqueCount):
+            return estimate_column(field)
         return rounded_column(field) if isinstance(field, models.FloatField) else name
 
     def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
@@ -119,7 +130,7 @@ class TrackableDataAdmin(ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.fields:
             return self.fields
-        counters = self._counters
+        counters = self._counters + self._uniques
         known = {*counters, *self.model.key_fields(), self.opts.pk.name}
         own = [f.name for f in self.opts.fields if f.editable and f.name not in known]
         during = ["during"] if self._period_fields else []
@@ -132,7 +143,7 @@ class TrackableDataAdmin(ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         given = super().get_readonly_fields(request, obj)
-        return [*given, "counted_object", "during", *self.model.key_fields()]
+        return [*given, "counted_object", "during", *self._uniques, *self.model.key_fields()]
 
     def formfield_for_dbfield(
         self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
@@ -202,6 +213,7 @@ class TrackableDataAdmin(ModelAdmin):
         found = parents.find(rows)
         for row in rows:
             row._counted_object = self._link(request, found[row.pk])
+            row._statistics_url = self._statistics_url(request, found[row.pk])
 
     def _link(self, request: HttpRequest, parent: Parent) -> str:
         if parent.obj is None:
@@ -224,6 +236,28 @@ class TrackableDataAdmin(ModelAdmin):
     def counted_object(self, row: Any) -> str:
         text = getattr(row, "_counted_object", None)  # absent with another ChangeList
         return str(text if text is not None else parents.find([row])[row.pk].text)
+
+    def _statistics_url(self, request: HttpRequest, parent: Parent) -> str | None:
+        if parent.obj is None or not access.may_view(self.admin_site, request, parent.obj):
+            return None
+        return access.statistics_url(self, parent.obj)
+
+    def attach_statistics(self, request: HttpRequest, rows: Any) -> None:
+        """Put a line of the object's last periods into each row, with one query for all."""
+        drawn: dict[Any, Any] = {}
+        names = parents.owner_columns(self.model)
+        owners = {row.pk: tuple(getattr(row, name) for name in names) for row in rows}
+        field = next(iter(self._counters + self._uniques), None)
+        if self.model.period is not None and field is not None and rows:
+            drawn = sparks.draw(rows_of(self, request), field, owners.values())
+        for row in rows:
+            shown = drawn.get(owners[row.pk], TITLE if row._statistics_url else "")
+            link = format_html('<a href="{}">{}</a>', row._statistics_url, shown)
+            row._statistics = link if row._statistics_url else shown
+
+    @admin.display(description=TITLE)
+    def statistics(self, row: Any) -> Any:
+        return getattr(row, "_statistics", "")
 
     @admin.display(description=_("collected during"), ordering="collected_during")
     def during(self, row: Any) -> str:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trackable import conf, spiders
+from trackable.admin import filtered
 from trackable.admin.data import TrackableDataAdmin
+from trackable.admin.pages import page
 from trackable.admin.readonly import DataClassFilter, ReadOnlyAdmin
 from trackable.models import LedgerEntry, Spider, TrackableData
 
@@ -59,6 +60,16 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     search_fields = ["batch_id"]
     search_help_text = _("Search for the id of a batch.")
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.health_view)
+        return [path("health/", view, name="trackable_health"), *super().get_urls()]
+
+    def health_view(self, request: HttpRequest) -> HttpResponse:
+        """Show how things stand, to whoever may look at the ledger and the quarantine."""
+        from trackable.admin import health  # with what it takes to ask a broker
+
+        return health.view(self, request)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -73,7 +84,16 @@ class SpiderAdmin(ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.try_view)
-        return [path("try/", view, name="trackable_spider_try"), *super().get_urls()]
+        filtered_view = self.admin_site.admin_view(self.filtered_view)
+        return [
+            path("try/", view, name="trackable_spider_try"),
+            path("filtered/", filtered_view, name="trackable_spider_filtered"),
+            *super().get_urls(),
+        ]
+
+    def filtered_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what was kept out by which pattern, with buttons to have it counted."""
+        return filtered.view(self, request)
 
     def try_view(self, request: HttpRequest) -> HttpResponse:
         """Show what the filter says of a user agent; the visitor's own, to begin with."""
@@ -82,11 +102,9 @@ class SpiderAdmin(ModelAdmin):
         spiders.refresh()
         agent = request.GET.get("agent", request.headers.get("User-Agent", ""))
         context = {
-            **self.admin_site.each_context(request),
             "title": gettext("Try a user agent"),
-            "opts": self.opts,
             "agent": agent,
             "verdict": spiders.verdict(agent or None),
             "filtering": conf.get("USER_AGENT_FILTERING"),
         }
-        return TemplateResponse(request, "admin/trackable/spider/try.html", context)
+        return page(self, request, "admin/trackable/spider/try.html", **context)

@@ -6,15 +6,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from trackable.admin import access
+from trackable.admin.buttons import Button, add_buttons
 from trackable.labels import folded_classes
+from trackable.models import LedgerEntry, QuarantinedMessage
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
 else:
     ModelAdmin = admin.ModelAdmin
+
+
+HEALTH: Final = _("Health")
+
+
+def may_view_health(site: admin.AdminSite, request: HttpRequest) -> bool:
+    """Tell whether somebody may look at the ledger and at the quarantine, and so at all of it."""
+    return all(
+        access.may_view_all(site, request, model) for model in (LedgerEntry, QuarantinedMessage)
+    )
 
 
 class DataClassFilter(admin.SimpleListFilter):
@@ -46,6 +59,13 @@ class ReadOnlyAdmin(ModelAdmin):
 
     class Media:
         css = {"all": ["trackable/admin.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        url = access.url_of(self.admin_site, "trackable_health")
+        if url is None or not may_view_health(self.admin_site, request):
+            return response
+        return add_buttons(response, [Button(url, HEALTH)])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -12,6 +12,7 @@ from trackable.admin.data import TrackableDataAdmin
 from trackable_tests.admin.data_pages import DAY, a_row, own_site, rows_of, site, url_of
 from trackable_tests.admin.pages import staff, text_at
 from trackable_tests.counting import a_page
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import PageData, PageParentData, PageSizes, PageTotals
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_urls")]
@@ -65,8 +66,8 @@ def test_correction_without_what_was_shown_goes_by_what_is_stored(client: Client
     assert PageData.objects.get().views == 80
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
+@for_each(
+    "field, value",
     [
         ("views", ""),
         ("views", "many"),

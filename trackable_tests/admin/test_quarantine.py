@@ -22,6 +22,7 @@ from trackable.models import QuarantinedMessage
 from trackable_tests.admin.pages import staff, text_of
 from trackable_tests.counting import a_page, batch, entry, reasons, total
 from trackable_tests.folding.aside import long_ago, set_aside, unreadable
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page, PageTotals
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +96,7 @@ def test_quarantine_is_filtered_by_data_class(client: Client) -> None:
     assert "reason one" not in other
 
 
-@pytest.mark.parametrize("form", [str, str.upper, lambda text: f" {text[:8]}-{text[8:]} "])
+@for_each("form", [str, str.upper, lambda text: f" {text[:8]}-{text[8:]} "])
 def test_batches_are_found_by_id(client: Client, form: Any) -> None:
     wanted = a_message(reason="reason one")
     a_message(reason="reason two")
@@ -155,7 +156,7 @@ def test_what_comes_while_the_question_is_asked_is_kept(client: Client) -> None:
     assert messages() == [late]
 
 
-@pytest.mark.parametrize("newest", ["", "yes", "-1", "9" * 5000])
+@for_each("newest", ["", "yes", "-1", "9" * 5000])
 def test_an_answer_to_no_question_purges_nothing(client: Client, newest: str) -> None:
     message = a_message()
     assert b"will be removed for good" in purge(client, message, newest=newest).content
