@@ -9,15 +9,14 @@ from typing import Any
 from django.core.exceptions import FieldError
 from django.db import models, transaction
 
-from trackable.batches import Batch, Entry
-from trackable.conversion.marker import ID_LENGTH, Marker
+from trackable.batches import Entry
+from trackable.conversion.adding import Adder
+from trackable.conversion.marker import Marker
 from trackable.conversion.plan import BadConversion, Plan, value_of
 from trackable.counters import clean_amount, counters_of
 from trackable.exceptions import TrackableError
-from trackable.folding import ledger, upsert
-from trackable.folding.aggregate import aggregate
+from trackable.folding import ledger
 from trackable.folding.chunks import chunked
-from trackable.folding.rows import RowCleaner, with_each_key_once
 from trackable.lookups import Absent, Finder, Values, values_of
 from trackable.messaging import key_of
 
@@ -50,13 +49,13 @@ class Converter:
     report: ConversionReport = field(default_factory=ConversionReport)
     marker: Marker = field(init=False)
     _finder: Finder | None = None
-    _cleaner: RowCleaner = field(init=False)
+    _adder: Adder = field(init=False)
 
     def __post_init__(self) -> None:
         self.plan.check()
         alias = ledger.alias_of(self.plan.data_cls._meta.label)
         self.marker = Marker(self.plan, alias)
-        self._cleaner = RowCleaner(self.plan.data_cls, alias)
+        self._adder = Adder(self.plan.data_cls, alias)
         if self.plan.match:
             target = self.plan.data_cls.parent_target()
             needed = [target.name] if target else []
@@ -135,7 +134,8 @@ class Converter:
                 entries += self._entries(record, parent)
             except TrackableError as error:
                 self._refuse(f"Record {record.pk}: {error}")
-        self._add(entries)
+        for text in self._adder.add(entries):
+            self._refuse(text)
 
     def _entries(self, record: models.Model, parent: Any) -> list[Entry]:
         if parent is None or isinstance(parent, Absent):
@@ -154,16 +154,6 @@ class Converter:
                 found.append(Entry(label, object_id, start, counter, amount, 1))
         self.report.converted += 1
         return found
-
-    def _add(self, entries: Sequence[Entry]) -> None:
-        label = self.plan.data_cls._meta.label
-        for found in aggregate([Batch.of("0" * ID_LENGTH, label, entries)]).values():
-            rows = self._cleaner.clean(found)
-            for reject in self._cleaner.rejects:
-                self._refuse(f"{reject.reason}: {reject.payload}")
-            self._cleaner.rejects.clear()
-            for part in with_each_key_once(rows):
-                upsert.add(self.marker.alias, self.plan.data_cls, part)
 
     def _refuse(self, text: str) -> None:
         if not self.skips_unfit:

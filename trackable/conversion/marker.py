@@ -98,14 +98,14 @@ class Marker:
 
     def _ids(self) -> list[str]:
         labels = self.plan.source._meta.label, self.plan.data_cls._meta.label
-        return [_digest("conversion", *labels, *update) for update in self.plan.updates]
+        return [digest("conversion", *labels, *update) for update in self.plan.updates]
 
     def _fingerprint(self, last: models.Model) -> str:
         plan = self.plan
         match = plan.match
         parent = (match.attribute, match.model._meta.label, match.field) if match else (plan.link,)
-        return _digest(str(last.pk), plan.period or "", ",".join(plan.order_by), *parent)
+        return digest(str(last.pk), plan.period or "", ",".join(plan.order_by), *parent)
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()[:ID_LENGTH]

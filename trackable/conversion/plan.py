@@ -129,6 +129,8 @@ def relations_in(model: type[models.Model], names: Iterable[str]) -> list[str]:
         except FieldDoesNotExist:
             break
         is_generic = isinstance(field, GenericForeignKey)
+        if field.name != name:  # the column of a foreign key, which holds no object
+            break
         if not is_generic and not (field.is_relation and (field.many_to_one or field.one_to_one)):
             break
         found.append(name)

@@ -17,7 +17,7 @@ from django.db import models
 from django.utils.timezone import make_aware, make_naive
 
 from trackable import sites
-from trackable.counters import CounterField, counters_of
+from trackable.counters import CounterField, Counters, counters_of
 from trackable.exceptions import UnknownField
 from trackable.labels import folded_class_of
 from trackable.models import TrackableData
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Parser = Callable[[str], T]
+CountersOf = Callable[[type[TrackableData]], Counters]
 
 AGE: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 SECONDS_PER_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -54,12 +55,14 @@ def model(label: str) -> type[models.Model]:
     return found
 
 
-def counter(data_cls: type[TrackableData], name: str) -> CounterField:
-    """Return the counter of a name."""
+def counter(
+    data_cls: type[TrackableData], name: str, among: CountersOf = counters_of
+) -> CounterField:
+    """Return the counter of a name; among ``counts_of`` it may be a distinct count too."""
     try:
-        return counters_of(data_cls)[name]
+        return among(data_cls)[name]
     except UnknownField as error:
-        raise CommandError(f"{error}{guess(name, counters_of(data_cls))}") from error
+        raise CommandError(f"{error}{guess(name, among(data_cls))}") from error
 
 
 def guess(word: str, known: Iterable[str]) -> str:
@@ -67,12 +70,6 @@ def guess(word: str, known: Iterable[str]) -> str:
     by_lower = {each.lower(): each for each in known}
     close = get_close_matches(word.lower(), by_lower, n=1)
     return f" Did you mean {by_lower[close[0]]}?" if close else ""
-
-
-def data_classes_of(model: type[models.Model]) -> list[type[TrackableData]]:
-    """Return the data classes of a model in every registry, in the order in which emits look."""
-    found = [cls for site in sites.all_sites() for cls in site.get_trackables(model)]
-    return list(dict.fromkeys(found))
 
 
 def parents_of(data_cls: type[TrackableData]) -> list[type[models.Model]]:

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError
 
-from trackable.conversion import converter as module
+from trackable.conversion import adding as module
 from trackable.conversion.converter import ConversionReport, Converter
 from trackable.conversion.plan import BadConversion, Match
 from trackable.folding import ledger
@@ -19,6 +19,7 @@ from trackable.messaging import process_messages
 from trackable.models import LedgerEntry
 from trackable_tests.conversion.old import FIRST_DAY, a_plan, convert, old_hits
 from trackable_tests.counting import Crash, counts, emit, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Link,
     LinkData,
@@ -141,8 +142,8 @@ def test_records_without_object_or_time_are_left_out() -> None:
     assert convert() == ConversionReport(without_object=1, without_time=2)
 
 
-@pytest.mark.parametrize("order_by", [(), ("-hits",), ("day", "hits")])
-@pytest.mark.parametrize("batch_size", [1, 2, 5, 100])
+@for_each("order_by", [(), ("-hits",), ("day", "hits")])
+@for_each("batch_size", [1, 2, 5, 100])
 def test_nothing_is_added_twice(order_by: tuple[str, ...], batch_size: int) -> None:
     old_hits(5)
     plan = a_plan(order_by=order_by)
@@ -225,7 +226,7 @@ def emptied_table() -> None:
     convert()
 
 
-@pytest.mark.parametrize("change", [changed_options, a_record_less, emptied_table])
+@for_each("change", [changed_options, a_record_less, emptied_table])
 def test_what_cannot_be_told_is_refused(change: Callable[[], None]) -> None:
     old_hits(5, moment=datetime(2020, 2, 27, tzinfo=UTC))
     convert(max_records=4)
@@ -274,9 +275,7 @@ def test_dry_run_writes_nothing(order_by: tuple[str, ...]) -> None:
     assert (total(PageData), convert()) == (15, ConversionReport(before=5))
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("sales", Decimal("1.5")), ("slug", "many"), ("slug", "")]
-)
+@for_each("field, value", [("sales", Decimal("1.5")), ("slug", "many"), ("slug", "")])
 def test_unfit_record_undoes_its_batch_and_is_named(field: str, value: Any) -> None:
     old_hits(3, **{field: value})
     plan = a_plan(updates=(("hits", "views"), (field, "clicks")))

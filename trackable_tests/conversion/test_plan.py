@@ -10,11 +10,12 @@ import pytest
 from trackable.conversion.plan import BadConversion, relations_in, value_of
 from trackable.exceptions import UnknownField
 from trackable_tests.conversion.old import a_plan
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import OldHits, Page, PageHours, PageParentData, PageTotals
 
 
-@pytest.mark.parametrize(
-    ("changed", "cure"),
+@for_each(
+    "changed, cure",
     [
         ({"updates": ()}, "--update-fields"),
         ({"updates": (("hits", "views"),) * 2}, "same pair twice"),
@@ -56,10 +57,11 @@ def test_day_tells_no_hour() -> None:
         plan.start(OldHits(day=date(2020, 1, 1)))
 
 
-@pytest.mark.parametrize(
-    ("path", "relations"),
+@for_each(
+    "path, relations",
     [
         ("page.slug", ["page"]),
+        ("page_id", []),
         ("thing.page", ["thing"]),
         ("content_type.app_label", ["content_type"]),
         ("hits", []),

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from trackable import sites
 from trackable.conversion.converter import Converter
 from trackable.conversion.plan import PERIOD_FIELD, BadConversion, Match, Plan
 from trackable.exceptions import TrackableError
@@ -155,7 +156,7 @@ def match_of(text: str | None, data_cls: Any) -> Match | None:
             f"{text!r} is no --match-spec: write OLD:app.Model or OLD:app.Model:FIELD."
         )
     model = arguments.model(rest[0])
-    if data_cls not in arguments.data_classes_of(model):
+    if data_cls not in sites.data_classes_of(model):
         raise CommandError(
             f"{data_cls._meta.label} does not count for {rest[0]!r}: register it so."
         )

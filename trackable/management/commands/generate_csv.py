@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 from django.utils import timezone
 
-from trackable.counters import counters_of
+from trackable.counters import counts_of
 from trackable.export import Export
 from trackable.management import arguments, targets
 from trackable.management.printing import printable
@@ -83,11 +83,11 @@ def export_of(options: dict[str, Any]) -> Export:
         raise CommandError(f"--start {start} is after --end {end}.")
     wanted = [name for name in (options["fields"] or "").split(",") if name]
     model = arguments.model(options["model"]) if options["model"] else None
-    data_cls = targets.data_class_of(model, options["data_class"], wanted)
+    data_cls = targets.data_class_of(model, options["data_class"], wanted, counts_of)
     if (start or end) and data_cls.period is None:
         label = data_cls._meta.label
         raise CommandError(f"{label} keeps no times: leave --start and --end out.")
-    return Export(data_cls, wanted or list(counters_of(data_cls)), model, start, end)
+    return Export(data_cls, wanted or list(counts_of(data_cls)), model, start, end)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The import of what django-hitcount has counted."""
