@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from django.conf import settings
 
 from trackable import conf
+from trackable_tests.tables import for_each
 
 PAGE = settings.BASE_DIR / "docs" / "reference" / "settings.md"
 ROW = re.compile(r"^\| `TRACKABLE_(\w+)` \| (.+?) \| (.*?) ?\| (.+) \|$", re.MULTILINE)
@@ -35,13 +35,13 @@ def test_every_setting_has_one_row_in_order() -> None:
     assert [name for name, *_ in rows()] == sorted(conf.DEFAULTS)
 
 
-@pytest.mark.parametrize("name", sorted(set(conf.DEFAULTS) - set(IN_WORDS)))
+@for_each("name", sorted(set(conf.DEFAULTS) - set(IN_WORDS)))
 def test_row_shows_the_default(name: str) -> None:
     shown = {row[0]: row[1] for row in rows()}[name]
     assert ast.literal_eval(shown.strip("`")) == plain(conf.DEFAULTS[name])
 
 
-@pytest.mark.parametrize("name", IN_WORDS)
+@for_each("name", IN_WORDS)
 def test_default_that_is_worked_out_is_told_in_words(name: str) -> None:
     default = conf.DEFAULTS[name]
     assert default is conf.UNSET or isinstance(default, Callable)
