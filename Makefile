@@ -6,11 +6,15 @@ WORKERS ?= 2
 # a warning is an error, in the interpreter as in the tests
 PYTEST = $(PYTHON_IN) -W error -m pytest -n $(WORKERS) $(ARGS)
 
+# compiled modules are kept, whatever the environment says: to compile the tests anew takes longer than
+# most of them
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-unit test-services test-postgresql test-mariadb faults faults-short fuzz matrix \
-	lint format types docs package migrations bench bench-quick \
+.PHONY: help demo test test-unit test-services test-postgresql test-mariadb faults faults-short fuzz browser matrix \
+	lint format types docs linkcheck package migrations bench bench-quick \
 	spiders-fixture clean
 
 help: ## list the targets
@@ -44,6 +48,9 @@ faults-short: $(VENV)/.has-test ## the same in two minutes, and see that it catc
 fuzz: $(VENV)/.has-test $(VENV)/.has-fuzz ## fuzz what reads bytes from elsewhere, guided by coverage, for ten minutes
 	$(PYTHON_IN) -m trackable_tests.fuzzing $(ARGS)
 
+browser: $(VENV)/.has-test $(VENV)/.has-browser ## look at the pages in Chromium; pictures of them go to build/screenshots
+	TRACKABLE_TEST_BROWSER=1 $(PYTHON_IN) -W error -m pytest -p no:cacheprovider trackable_tests/browser $(ARGS)
+
 matrix: ## run the tests on every Python and Django that is found and supported; CORNERS=1 for the extremes
 	@.ci/matrix $(if $(filter-out 0,$(CORNERS)),--corners)
 
@@ -60,6 +67,9 @@ types: $(VENV)/.has-lint $(VENV)/.has-test ## check the types, strictly
 
 docs: $(VENV)/.has-docs ## build the documentation into docs/_build/html; a warning is an error
 	$(PYTHON_IN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+linkcheck: $(VENV)/.has-docs ## ask for every external address that the documentation links to
+	$(PYTHON_IN) -m sphinx -q -b linkcheck docs docs/_build/linkcheck
 
 package: $(VENV)/.has-package ## build sdist and wheel, and try the wheel in a project of its own
 	@.ci/package $(PYTHON_IN)

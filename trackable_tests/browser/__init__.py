@@ -1,0 +1,1 @@
+"""Pages as Chromium shows them, under a strict Content-Security-Policy: ``make browser``."""
