@@ -63,7 +63,7 @@ def _part(part: Any, describe: Any) -> list[str]:
 
 
 def _line(name: str, value: object) -> str:
-    return f"  {name:<{NAME_WIDTH}}{value}"
+    return f"  {name:<{NAME_WIDTH - 1}} {value}"
 
 
 def _journal(journal: Journal) -> Iterator[str]:

@@ -54,6 +54,11 @@ def test_queues_that_are_empty_are_left_out() -> None:
     assert "refused: why" in shown
 
 
+def test_long_name_stays_apart_from_what_is_said_of_it() -> None:
+    broker = Broker({}, {"trackable.FilteredHitsOfSomebody": "why"})
+    assert "trackable.FilteredHitsOfSomebody refused: why" in text(a_status(broker=broker))
+
+
 def test_report_fits_a_screen_whatever_waits() -> None:
     queues = {f"app.Data{number}": number for number in range(1, 30)}
     held = {label: Quarantined(1, 1) for label in queues}
