@@ -5,65 +5,108 @@ What a run makes in a shared service carries its process id, and goes with it.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import shutil
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import django
+import hypothesis
 import pytest
 from django.conf import settings as django_settings
+from django.core.signals import setting_changed
 from django.db import connections
+from django.test.signals import root_urlconf_changed
+from django.urls import set_urlconf
 
 from trackable import alarms, conf, notices, spiders
 from trackable.journal import writer
 from trackable_tests import services, shared
+from trackable_tests.emptying import Emptier, emptied_by
 
 SERVICE_FIXTURES = {"redis_url", "rabbitmq_url"}
+BROKER_WITH = {"postgresql": "redis_url", "mariadb": "rabbitmq_url"}
 #: whose tests search, or go to the limits: many or long, for whoever changes what they look at
-SLOW_FOLDERS = {"bounds", "faults", "fuzzing", "protocol"}
+SLOW_FOLDERS = {"bounds", "browser", "faults", "fuzzing", "protocol"}
 SEARCHES = {"fuzzing", "protocol"}
+THREAD_TIMEOUT_SECONDS = 30
+#: where pages are looked at, which takes a browser: `make browser`
+if os.environ.get("TRACKABLE_TEST_BROWSER") != "1":
+    collect_ignore = ["browser"]
 DATABASE_FIXTURES = {"db", "transactional_db", "admin_client", "admin_user"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "services: needs a broker that answers")
-    config.addinivalue_line("markers", "slow: starts processes, or takes more than a second")
+    config.addinivalue_line("markers", "slow: starts processes, searches, or takes long")
     config.addinivalue_line("markers", "vendor(*names): runs on these databases alone")
+    hypothesis.settings.register_profile("unhurried", deadline=None)
+    hypothesis.settings.load_profile("unhurried")
+    setting_changed.disconnect(root_urlconf_changed)
+    setting_changed.connect(keep_resolvers)
     database = django_settings.TEST_DATABASE
     if database != "sqlite" and (reason := services.absence_of(database)):
         pytest.exit(reason, returncode=2)
 
 
+def keep_resolvers(*, setting: str, **_: Any) -> None:
+    """Have the resolvers of a URLconf, which is as it was, made once and not for each test."""
+    if setting == "ROOT_URLCONF":
+        set_urlconf(None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not read what would not run."""
+    is_slow = collection_path.name in SLOW_FOLDERS
+    return True if is_slow and "not slow" in config.option.markexpr else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    elsewhere = [item for item in items if not runs_here(item)]
-    if elsewhere:
-        config.hook.pytest_deselected(items=elsewhere)
-        items[:] = [item for item in items if item not in elsewhere]
+    here = {item: runs_here(item) for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if not here[item]])
+    items[:] = [item for item in items if here[item]]
     for item in items:
-        params = getattr(getattr(item, "callspec", None), "params", {})
-        named = {value for value in params.values() if isinstance(value, str)}
-        used = {*getattr(item, "fixturenames", ()), *named}
-        if SERVICE_FIXTURES & used:
+        if services_of(item):
             item.add_marker("services")
-        if item.path.parent.name in SLOW_FOLDERS:
+        if item.path.parent.name in SLOW_FOLDERS or is_search(item):
             item.add_marker("slow")
+
+
+def pytest_collection_finish() -> None:
+    """Spare what is there by now from being looked at by each collection of garbage."""
+    gc.freeze()
 
 
 def runs_here(item: pytest.Item) -> bool:
     """Tell whether a test is for the database of this run: ``vendor("postgresql")``.
 
-    One that asks for no database, or searches, runs with SQLite alone: once is enough.
+    One that asks for no database, or searches, runs with SQLite alone: once is enough. With
+    SQLite there is each broker, and with the others one.
     """
-    marker = item.get_closest_marker("vendor")
-    if marker is not None:
-        return django_settings.TEST_DATABASE in marker.args
+    database, marker = django_settings.TEST_DATABASE, item.get_closest_marker("vendor")
+    if marker is not None or database == "sqlite":
+        return marker is None or database in marker.args
     asks = item.get_closest_marker("django_db") or DATABASE_FIXTURES & {*item.fixturenames}
-    is_search = item.path.parent.name in SEARCHES
-    return django_settings.TEST_DATABASE == "sqlite" or (bool(asks) and not is_search)
+    return bool(asks) and not is_search(item) and services_of(item) <= {BROKER_WITH[database]}
+
+
+def services_of(item: pytest.Item) -> set[str]:
+    """Return the fixtures of services that a test asks for, by name or as a parameter."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    named = {value for value in params.values() if isinstance(value, str)}
+    return SERVICE_FIXTURES & {*getattr(item, "fixturenames", ()), *named}
+
+
+def is_search(item: pytest.Item) -> bool:
+    """Tell whether a test tries whatever Hypothesis comes up with."""
+    function = getattr(item, "obj", None)
+    return item.path.parent.name in SEARCHES or getattr(function, "is_hypothesis_test", False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -90,25 +133,54 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Drop what runs that were killed have left."""
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Drop what runs that were killed have left; have tests that commit leave nothing."""
+    made = [
+        connection.alias
+        for connection in connections.all()
+        if connection.settings_dict["NAME"] == connection.settings_dict["TEST"]["NAME"]
+    ]
     with django_db_blocker.unblock():
         shared.drop_dead_databases(connections["default"])
+        emptiers = {alias: Emptier(connections[alias]) for alias in made}
+    with emptied_by(emptiers):
+        yield
+
+
+@pytest.fixture(scope="session")
+def journals_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("journals")
 
 
 @pytest.fixture(autouse=True)
-def own_surroundings(settings: Any, tmp_path: Path) -> Iterator[None]:
+def own_surroundings(settings: Any, journals_folder: Path) -> Iterator[None]:
     """Give each test a journal and queues of its own, no thread, and settings read afresh."""
-    settings.TRACKABLE_JOURNAL_DIR = str(tmp_path / "journal")
-    settings.TRACKABLE_QUEUE_PREFIX = f"trackable-tests.{uuid.uuid4().hex[:12]}."
+    name = uuid.uuid4().hex[:12]
+    folder = journals_folder / name  # made by the tests that emit
+    settings.TRACKABLE_JOURNAL_DIR = str(folder / "journal")
+    settings.TRACKABLE_QUEUE_PREFIX = f"trackable-tests.{name}."
     settings.TRACKABLE_FLUSH_THREAD = False
     conf.forget()
     spiders.forget()
     notices.forget()
     yield
-    writer.close()
-    conf.forget()
-    spiders.forget()
+    try:
+        end_threads()
+    finally:
+        writer.close()
+        conf.forget()
+        spiders.forget()
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_threads() -> None:
+    """Wait for threads of ours that a test has left, or they log and mail into the next test."""
+    for thread in threading.enumerate():
+        module = getattr(getattr(thread, "_target", None) or type(thread), "__module__", "")
+        if module.startswith("trackable."):
+            thread.join(timeout=THREAD_TIMEOUT_SECONDS)
+            assert not thread.is_alive(), f"{thread.name} of {module} is still at work."
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import pytest
 from django.test import RequestFactory
 
 from trackable import addresses
+from trackable_tests.tables import for_each
 
 
 def address_of(remote: str, forwarded: str | None = None) -> str | None:
@@ -18,8 +18,8 @@ def test_without_trusted_proxies_it_is_the_connection_that_counts() -> None:
     assert address_of("203.0.113.9", "198.51.100.1") == "203.0.113.9"
 
 
-@pytest.mark.parametrize(
-    ("remote", "forwarded", "found"),
+@for_each(
+    "remote, forwarded, found",
     [
         ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),
@@ -53,8 +53,8 @@ def test_a_proxy_at_a_socket_file_can_be_trusted(settings: Any) -> None:
     assert address_of("", None) is None
 
 
-@pytest.mark.parametrize(
-    ("address", "left"),
+@for_each(
+    "address, left",
     [
         ("198.51.100.77", "198.51.100.0"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
@@ -66,7 +66,7 @@ def test_anonymised_addresses_lack_the_last_octet_or_80_bits(address: str, left:
     assert str(addresses.anonymised(addresses.ip_address(address))) == left
 
 
-@pytest.mark.parametrize("value", ["10.0.0.1", ["10.0.0.1/8"], ["example.org"], [7], None])
+@for_each("value", ["10.0.0.1", ["10.0.0.1/8"], ["example.org"], [7], None])
 def test_what_is_no_list_of_networks_is_refused(value: Any) -> None:
     assert not addresses.are_networks(value)
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ LATER = (
 UNSAFE = {"_pickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """Return the full names of the modules, and of the names in them, that a file imports."""
     package = ["trackable", *path.relative_to(ROOT).parts[:-1]]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trackable import batches
 from trackable.batches import Batch, Entry, Malformed
 from trackable.exceptions import BadMessage
+from trackable_tests.tables import for_each
 
 SEGMENT = f"{1_700_000_000_000:012x}{'a' * 20}"
 OTHER_SEGMENT = f"{1_700_000_000_001:012x}{'0' * 20}"
@@ -110,7 +111,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("body", BAD, ids=range(len(BAD)))
+@for_each("body", BAD)
 def test_what_is_no_batch_is_refused_with_a_reason(body: bytes) -> None:
     with pytest.raises(BadMessage, match=r"\w"):
         batches.decode(body)
@@ -126,7 +127,7 @@ def test_unknown_keys_of_a_later_minor_change_are_passed_over() -> None:
     assert batches.decode(message(later="thing")).entries == (entry(),)
 
 
-@pytest.mark.parametrize("length", [1, 1 << 10, 1 << 20, 2 << 20])
+@for_each("length", [1, 1 << 10, 1 << 20, 2 << 20])
 def test_bodies_that_differ_at_the_end_are_two_messages_and_equal_ones_are_one(length: int) -> None:
     body = b"x" * length
     one, again, other = (Malformed.of("a.D", each, "bad") for each in (body, body, body[1:] + b"y"))

@@ -9,11 +9,10 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from benchmarks import comparing, floor, table
 from benchmarks.figures import CONFIDENCE, Summary, rank_of_interval, ratios, summary
 from benchmarks.measuring import Contenders, Measure, Result, Target, run
+from trackable_tests.tables import for_each
 
 
 def a_measure(contenders: Contenders | None = None, **options: Any) -> Measure:
@@ -32,7 +31,7 @@ def a_result(**figures: list[float]) -> Result:
 # figures
 
 
-@pytest.mark.parametrize("number", range(1, 60))
+@for_each("number", range(1, 60))
 def test_the_interval_is_the_narrowest_that_is_sure_enough(number: int) -> None:
     def outside(rank: int) -> float:
         return 2 * sum(comb(number, each) for each in range(rank + 1)) / 2**number
@@ -86,8 +85,8 @@ def test_no_round_is_begun_when_the_time_is_up_but_one_is_finished() -> None:
 # targets
 
 
-@pytest.mark.parametrize(
-    ("target", "met"),
+@for_each(
+    "target, met",
     [
         (Target("ours", at_most=10), True),
         (Target("ours", at_most=9), False),
@@ -107,8 +106,8 @@ def test_a_target_of_a_row_that_was_not_measured_has_no_figure() -> None:
     assert a_result(ours=[1]).figure(Target("ours", "other", at_most=1)) is None
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
+@for_each(
+    "found, words",
     [
         (Summary(1.0, 0.9, 1.1, 5), "**met**"),
         (Summary(1.0, 0.9, 1.3, 5), "**met**, within the noise"),
@@ -131,8 +130,8 @@ def test_a_row_is_compared_with_ours_of_the_same_detail() -> None:
 # tables
 
 
-@pytest.mark.parametrize(
-    ("figure", "text"),
+@for_each(
+    "figure, text",
     [
         (1_234_567.8, "1,234,568"),
         (123.4, "123"),
@@ -176,8 +175,8 @@ def standing(better: str = "less", **figures: list[float]) -> dict[str, Any]:
     return table.as_json({}, [Result(a_measure(better=better), figures)])
 
 
-@pytest.mark.parametrize(
-    ("better", "before", "now", "is_worse"),
+@for_each(
+    "better, before, now, is_worse",
     [
         ("less", [10.0], [11.9], False),
         ("less", [10.0], [12.5], True),

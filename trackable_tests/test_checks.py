@@ -21,6 +21,7 @@ from trackable import TrackableData, TrackableSite, TrackableTimeSeriesData, che
 from trackable.checks import databases, journal
 from trackable.checks.registry import key_of
 from trackable.checks.settings import RULES
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Download,
     DownloadData,
@@ -97,9 +98,7 @@ def found_in(data_cls: Any) -> list[str]:
     return ids(checks.check_data_class(data_cls))
 
 
-@pytest.mark.parametrize(
-    "data_cls", [model for model in apps.get_models() if issubclass(model, TrackableData)]
-)
+@for_each("data_cls", [model for model in apps.get_models() if issubclass(model, TrackableData)])
 def test_sound_data_classes_pass(data_cls: Any) -> None:
     assert found_in(data_cls) == []
 
@@ -109,7 +108,7 @@ def test_class_without_counters_is_found(declare: Any) -> None:
     assert found_in(declare(views=None, note=models.TextField(default=""))) == ["E001"]
 
 
-@pytest.mark.parametrize("period", ["fortnight", "Day", "minute", 7])
+@for_each("period", ["fortnight", "Day", "minute", 7])
 def test_unknown_period_is_found(declare: Any, period: Any) -> None:
     assert found_in(declare(TrackableTimeSeriesData, period=period)) == ["E002"]
 
@@ -126,13 +125,13 @@ def test_period_without_a_time_series_is_found(declare: Any) -> None:
     assert found_in(data_cls) == ["E002"]
 
 
-@pytest.mark.parametrize("period", ["hour", "day", "week", "month", "year"])
+@for_each("period", ["hour", "day", "week", "month", "year"])
 def test_each_period_passes(declare: Any, period: str) -> None:
     assert found_in(declare(TrackableTimeSeriesData, period=period)) == []
 
 
-@pytest.mark.parametrize(
-    ("period", "field"),
+@for_each(
+    "period, field",
     [("hour", models.DateField()), ("day", models.DateTimeField()), ("day", models.TextField())],
 )
 def test_field_that_cannot_hold_the_period_is_found(declare: Any, period: str, field: Any) -> None:
@@ -161,7 +160,7 @@ def test_counter_that_is_listed_and_not_numeric_is_found(declare: Any, name: str
     assert found_in(data_cls) == ["E003"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "field",
     [
         models.DurationField(),
@@ -176,7 +175,7 @@ def test_field_that_a_fold_could_not_fill_is_found(declare: Any, field: Any) -> 
     assert found_in(declare(other=field)) == ["E003"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "field",
     [
         models.DurationField(null=True),
@@ -205,8 +204,8 @@ def test_primary_key_must_be_given(declare: Any) -> None:
     assert found_in(declare(code=models.CharField(max_length=9, primary_key=True))) == ["E003"]
 
 
-@pytest.mark.parametrize(
-    ("field", "found"),
+@for_each(
+    "field, found",
     [
         (models.AutoField, ["W006"]),
         (models.SmallAutoField, ["W006"]),
@@ -233,7 +232,7 @@ def test_class_that_inherits_a_table_is_found(declare: Any) -> None:
     assert found_in(declare(declare(), views=None)) == ["E005"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "body",
     [
         {"views": models.IntegerField(default=0, unique=True)},
@@ -388,7 +387,7 @@ def test_a_number_that_has_no_text_is_told_of_by_its_type(settings: Any) -> None
     assert message.msg == "TRACKABLE_JOURNAL_SEGMENT_BYTES is a int."
 
 
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in WRONG.items() for v in vs])
+@for_each("name, value", [(n, v) for n, vs in WRONG.items() for v in vs])
 def test_wrong_values_are_found(settings: Any, name: str, value: Any) -> None:
     setattr(settings, f"TRACKABLE_{name}", value)
     (message,) = django_checks.run_checks(tags=["trackable"])
@@ -442,8 +441,8 @@ def test_dangling_link_is_found(settings: Any, tmp_path: Path) -> None:
     assert ids(checks.check_journal()) == ["E013"]
 
 
-@pytest.mark.parametrize(
-    ("path", "base"),
+@for_each(
+    "path, base",
     [("journal", None), ("journal", "site"), (".", ""), ("~/journal", "/srv"), (None, "site")],
 )
 def test_journal_that_is_not_in_one_place_is_found(
@@ -521,8 +520,8 @@ def test_engine_without_transactions_is_found(
     assert checks.check_databases() == []
 
 
-@pytest.mark.parametrize(
-    ("modes", "found"),
+@for_each(
+    "modes, found",
     [(set(), ["E022"]), ({"STRICT_ALL_TABLES"}, []), ({"STRICT_TRANS_TABLES", "ANSI"}, [])],
 )
 def test_database_that_cuts_in_silence_is_found(

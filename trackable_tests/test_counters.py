@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trackable import TrackableData
 from trackable.counters import clean_amount, counters_of, field_range, is_positive
 from trackable.exceptions import BadAmount, UnknownField
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import LinkData, PageData, PageParentData, PageSizes
 
 COUNTERS = counters_of(PageData)
@@ -21,8 +22,8 @@ def test_numeric_fields_are_the_counters() -> None:
     assert list(COUNTERS) == ["views", "clicks", "score", "revenue", "seconds"]
 
 
-@pytest.mark.parametrize("data_cls", [PageData, PageParentData, LinkData])
-@pytest.mark.parametrize("name", ["id", "object_id", "content_type", "parent", "collected_during"])
+@for_each("data_cls", [PageData, PageParentData, LinkData])
+@for_each("name", ["id", "object_id", "content_type", "parent", "collected_during"])
 def test_key_is_never_a_counter(data_cls: Any, name: str) -> None:
     with pytest.raises(UnknownField):
         counters_of(data_cls)[name]
@@ -56,8 +57,8 @@ def test_positive_fields_are_told_from_others() -> None:
     assert not is_positive(COUNTERS["revenue"])
 
 
-@pytest.mark.parametrize(
-    ("name", "amount", "cleaned"),
+@for_each(
+    "name, amount, cleaned",
     [
         ("views", 3, 3),
         ("views", -3, -3),
@@ -93,15 +94,15 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize("name", list(COUNTERS))
-@pytest.mark.parametrize("kind", UNFIT)
+@for_each("name", list(COUNTERS))
+@for_each("kind", UNFIT)
 def test_what_is_no_finite_number_is_refused_everywhere(name: str, kind: str) -> None:
     with pytest.raises(BadAmount, match=f"cannot be added to {name}"):
         clean_amount(COUNTERS[name], UNFIT[kind])
 
 
-@pytest.mark.parametrize(
-    ("name", "amount", "reason"),
+@for_each(
+    "name, amount, reason",
     [
         ("views", 1.0, "is not an integer"),
         ("views", Decimal(1), "is not an integer"),
@@ -133,9 +134,7 @@ def test_refusal_is_made_of_sentences(name: str, amount: Any, end: str) -> None:
     assert str(caught.value) == f"'{amount}' cannot be added to {end}"
 
 
-@pytest.mark.parametrize(
-    ("name", "bits"), [("small", 15), ("big", 63), ("positive_small", 15), ("positive_big", 63)]
-)
+@for_each("name, bits", [("small", 15), ("big", 63), ("positive_small", 15), ("positive_big", 63)])
 def test_range_is_the_columns(name: str, bits: int) -> None:
     high = 2**bits - 1
     assert field_range(counters_of(PageSizes)[name]) == (-high, high)

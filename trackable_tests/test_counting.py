@@ -12,6 +12,7 @@ from trackable import batches, conf, counting
 from trackable.batches import Entry
 from trackable.counting import KnownLines
 from trackable.journal import lines, segments
+from trackable_tests.tables import for_each
 
 SEGMENT = f"{1_700_000_000_000:012x}{'a' * 20}"
 
@@ -89,7 +90,7 @@ def test_lines_that_are_known_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(known) <= 3
 
 
-@pytest.mark.parametrize(
+@for_each(
     "cells",
     [
         ["a.D", "a.page", "1", "", "views", True],

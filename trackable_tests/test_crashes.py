@@ -77,7 +77,7 @@ def crash_and_compare(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
     assert set(reasons()) == {"its object does not exist"}
 
 
-@pytest.mark.parametrize("step", STEPS, ids=name_of)
+@pytest.mark.parametrize("step", STEPS)
 def test_a_fold_that_is_stopped_is_made_up_for(
     broker_url: str | None, step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

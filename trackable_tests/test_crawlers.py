@@ -20,6 +20,7 @@ from trackable.crawlers import (
     plain_text,
     trie_expression,
 )
+from trackable_tests.tables import for_each
 
 DATA = Path(__file__).parent / "data"
 EDGE = (
@@ -67,12 +68,12 @@ def test_a_crawler_on_no_list_is_known_by_what_it_says() -> None:
     )
 
 
-@pytest.mark.parametrize("agent", ["acme", "acme/1.0", "Mozilla/5.0 acme", "7", "' OR 1=1 --"])
+@for_each("agent", ["acme", "acme/1.0", "Mozilla/5.0 acme", "7", "' OR 1=1 --"])
 def test_what_names_no_browser_and_no_device_is_a_program(agent: str) -> None:
     assert crawler_pattern(agent) == NO_DEVICE
 
 
-@pytest.mark.parametrize(
+@for_each(
     "agent",
     [
         "Lotus-Notes/6.0; Windows-NT",
@@ -87,12 +88,12 @@ def test_a_mail_reader_is_a_person(agent: str) -> None:
     assert crawler_pattern(agent) is None
 
 
-@pytest.mark.parametrize("agent", ["Mozilla/5.0", "Mozilla/4.0", "Mozilla"])
+@for_each("agent", ["Mozilla/5.0", "Mozilla/4.0", "Mozilla"])
 def test_a_bare_mozilla_is_a_person(agent: str) -> None:
     assert crawler_pattern(agent) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "model", ["CUBOT NOTE 21", "CUBOT_P20", "HTC Butterfly", "Expanse", "Fever", "K", "Scanner X"]
 )
 def test_the_name_of_a_telephone_is_no_evidence(model: str) -> None:
@@ -110,7 +111,7 @@ def test_the_build_of_a_telephone_on_the_list_is_not_used() -> None:
     assert len(patterns) > 0.9 * len(CRAWLER_USER_AGENTS_DATA)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "agent",
     [
         "Current " * 125,

@@ -22,6 +22,7 @@ from trackable_tests.demo.runner import access_log, agents, directory, report
 from trackable_tests.demo.runner.tally import Tally
 from trackable_tests.demo.runner.traffic import Request
 from trackable_tests.shared import is_alive
+from trackable_tests.tables import for_each
 
 # whatever database the other tests run on, the demo runs on its own
 pytestmark = pytest.mark.vendor("sqlite")
@@ -259,7 +260,7 @@ def request_of(
     return Request(target, is_crawler, status, DAY, last_day)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
+@for_each("count", [0, 1, 3])
 def test_any_other_count_than_what_was_answered_is_wrong(count: int) -> None:
     tally = tally_of(request_of(), request_of(status=302))
     assert tally.errors({("/a", DAY): 2}) == []
@@ -270,15 +271,13 @@ def test_count_of_what_nobody_sent_is_wrong() -> None:
     assert tally_of().errors({("/b", DAY): 1}) == [f"/b on {DAY}: sent 0, counted 1"]
 
 
-@pytest.mark.parametrize(("count", "is_right"), [(0, False), (1, True), (2, True), (3, False)])
+@for_each("count, is_right", [(0, False), (1, True), (2, True), (3, False)])
 def test_request_without_an_answer_may_be_counted_or_not(count: int, is_right: bool) -> None:
     tally = tally_of(request_of(), request_of(status=0))
     assert (not tally.errors({("/a", DAY): count})) == is_right
 
 
-@pytest.mark.parametrize(
-    ("counts", "is_right"), [((1, 0), True), ((0, 1), True), ((1, 1), False), ((0, 0), False)]
-)
+@for_each("counts, is_right", [((1, 0), True), ((0, 1), True), ((1, 1), False), ((0, 0), False)])
 def test_request_across_midnight_counts_on_one_of_the_days(
     counts: tuple[int, int], is_right: bool
 ) -> None:

@@ -15,6 +15,7 @@ from django.contrib.contenttypes.models import ContentType
 from trackable.export import OBJECTS_AT_ONCE, Export, average, first_of, guarded, last_of
 from trackable.messaging import process_messages
 from trackable_tests.counting import emit
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Download,
     DownloadData,
@@ -71,8 +72,8 @@ def test_time_is_the_days_asked_for_both_included(page: Page) -> None:
     assert table(export)[1][3:] == ["3", "6", "2.0"]
 
 
-@pytest.mark.parametrize(
-    ("data_cls", "start", "end", "periods", "total"),
+@for_each(
+    "data_cls, start, end, periods, total",
     [
         (PageHours, date(2026, 11, 2), date(2026, 11, 3), "48", "3"),
         (PageWeeks, date(2026, 11, 4), date(2026, 11, 9), "2", "7"),
@@ -152,7 +153,7 @@ def test_decimals_and_floats_stay_what_they_are(page: Page) -> None:
     assert [Decimal(cell) for cell in row[4:]] == [Decimal("10.10")] * 2 + [Decimal("1.5")] * 2
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
+@for_each("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_text_is_no_formula(sign: str, page: Page) -> None:
     Page.objects.update(title=f'{sign}cmd|"/c",\r\n')
     views_on(page, (1, 1))
@@ -190,8 +191,8 @@ def test_number_of_queries_does_not_grow_with_the_objects(
         assert len(table(Export(PageData, ["views"]))) == len(pages) + 1
 
 
-@pytest.mark.parametrize(
-    ("total", "periods", "expected"),
+@for_each(
+    "total, periods, expected",
     [(1, 3, 0.333333), (Decimal(1), 3, Decimal("0.333333")), (None, 3, None), (0, 1, 0)],
 )
 def test_averages_are_rounded(total: Any, periods: int, expected: Any) -> None:

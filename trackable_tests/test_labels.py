@@ -1,14 +1,11 @@
 """A label finds its data class, and nothing else."""
 
-import pytest
-
 from trackable.labels import folded_class_of, folded_classes
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import PageData
 
 
-@pytest.mark.parametrize(
-    "label", ["testapp.Nowhere", "testapp.Page", "nonsense", "a.b.c", "", ".", "a\0.b"]
-)
+@for_each("label", ["testapp.Nowhere", "testapp.Page", "nonsense", "a.b.c", "", ".", "a\0.b"])
 def test_what_names_no_data_class_finds_none(label: str) -> None:
     assert folded_class_of(label) is None
 

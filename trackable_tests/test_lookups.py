@@ -16,6 +16,7 @@ from trackable.lookups import (
     Finder,
     values_of,
 )
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Download, OldHits, Page, Target
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +38,7 @@ def test_many_objects_take_one_query_for_each_chunk() -> None:
     assert all(dict(values)["path"] == str(obj) for values, obj in found.items())
 
 
-@pytest.mark.parametrize("path", ["/a", "/A ", "/\u00c4", "/A/"])
+@for_each("path", ["/a", "/A ", "/\u00c4", "/A/"])
 def test_what_a_collation_takes_for_equal_is_not(path: str) -> None:
     Target.objects.create(path="/A")
     assert find(Finder(Target, ["path"]), path=path) is UNKNOWN
@@ -60,7 +61,7 @@ def test_text_becomes_what_the_field_holds() -> None:
     assert find(Finder(Download, ["id"]), id=str(download.pk)) == download
 
 
-@pytest.mark.parametrize("value", ["x", "1" * 40, "-1" * 30, "1\0", ""])
+@for_each("value", ["x", "1" * 40, "-1" * 30, "1\0", ""])
 def test_what_the_field_does_not_take_is_unfit(value: str) -> None:
     assert find(Finder(Page, ["pk"]), pk=value) is UNFIT
 
@@ -85,7 +86,7 @@ def test_relations_and_lookups_are_followed() -> None:
     assert find(Finder(OldHits, ["page"]), page="x") is UNKNOWN
 
 
-@pytest.mark.parametrize("name", ["nosuch", "slug__nosuch", "slug__iexact__nosuch"])
+@for_each("name", ["nosuch", "slug__nosuch", "slug__iexact__nosuch"])
 def test_name_that_is_no_field_is_refused(name: str) -> None:
     with pytest.raises(BadLookup, match="nosuch"):
         Finder(Page, [name])

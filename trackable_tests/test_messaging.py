@@ -16,7 +16,7 @@ import pytest
 from django.test import RequestFactory
 from django.utils import timezone
 
-from trackable import notices, periods
+from trackable import filtering, notices, periods
 from trackable.exceptions import (
     BadAmount,
     BadTime,
@@ -28,6 +28,8 @@ from trackable.exceptions import (
 )
 from trackable.journal import lines, segments, writer
 from trackable.messaging import send_decrement_message, send_increment_message
+from trackable.models import FilteredHits
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Download,
     DownloadData,
@@ -173,7 +175,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("error", "arguments", "options"), CASES)
+@for_each("error, arguments, options", CASES)
 def test_an_error_of_the_program_is_raised_in_development(
     development: None, settings: Any, error: type[TrackableError], arguments: Any, options: Any
 ) -> None:
@@ -182,7 +184,7 @@ def test_an_error_of_the_program_is_raised_in_development(
     assert emitted(settings) == []
 
 
-@pytest.mark.parametrize(("error", "arguments", "options"), CASES)
+@for_each("error, arguments, options", CASES)
 def test_an_error_of_the_program_is_logged_once_in_production(
     caplog: pytest.LogCaptureFixture, error: Any, arguments: Any, options: Any
 ) -> None:
@@ -250,7 +252,15 @@ def test_a_crawler_is_filtered_and_tallied(page: Page, settings: Any) -> None:
     agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
     request = RequestFactory(headers={"user-agent": agent}).get("/")
     assert send_increment_message(request, page, "views") is False
-    assert emitted(settings) == [["testapp.PageData", "filtered", 1]]
+    today = timezone.localdate().isoformat()
+    pattern = ["trackable.FilteredHits", "trackable.Spider", "Googlebot/", today, "hits", 1]
+    assert emitted(settings) == [["testapp.PageData", "filtered", 1], pattern]
+
+
+def test_a_pattern_that_is_too_long_is_told_of_by_its_beginning() -> None:
+    cells = lines.decode(filtering.line_of("x" * 300).rstrip(b"\n"))
+    assert cells is not None
+    assert cells[2] == "x" * FilteredHits._meta.get_field("object_id").max_length
 
 
 def test_without_filtering_a_crawler_counts(page: Page, settings: Any) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
@@ -34,6 +32,7 @@ from trackable_tests.status.making import (
     a_quarantine,
     a_status,
 )
+from trackable_tests.tables import for_each
 
 urlpatterns = [
     path("metrics", metrics.view),
@@ -111,14 +110,6 @@ def test_every_metric_has_its_help_type_and_name(status: Status) -> None:
             assert sample.name.endswith("_total") == (family.type == "counter")
 
 
-def test_every_metric_is_in_the_documentation_and_no_other() -> None:
-    page = (settings.BASE_DIR / "docs" / "how-to" / "monitor.md").read_text()
-    described = StatusCollector().describe()
-    names = {each.name + ("_total" if each.type == "counter" else "") for each in described}
-    others = {"trackable_status"}  # the command
-    assert set(re.findall(r"trackable_[a-z_]+(?![a-z_]*\.)", page)) - others == names
-
-
 def test_to_register_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     def gather() -> Status:
         raise AssertionError("somebody was asked")
@@ -156,8 +147,8 @@ STAFF, MEMBER = User(is_staff=True), User()
 GONE = User(is_staff=True, is_active=False)
 
 
-@pytest.mark.parametrize(
-    ("user", "token", "header", "code"),
+@for_each(
+    "user, token, header, code",
     [
         (STAFF, "", "", 200),
         (MEMBER, "", "", 401),

@@ -20,6 +20,7 @@ from django.test.utils import isolate_apps
 from trackable import TrackableData, TrackableTimeSeriesData
 from trackable.exceptions import BadAmount, UnknownField, UnsavedObject
 from trackable.models import MAX_NAME_LENGTH
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Download,
     DownloadData,
@@ -55,8 +56,8 @@ def a_row(data_cls: Any = PageData, obj: models.Model | None = None, **counts: A
 # keys and names
 
 
-@pytest.mark.parametrize(
-    ("data_cls", "key"),
+@for_each(
+    "data_cls, key",
     [
         (PageData, ["content_type", "object_id", "collected_during"]),
         (PageTotals, ["content_type", "object_id"]),
@@ -70,7 +71,7 @@ def test_key_is_object_and_period(data_cls: Any, key: list[str]) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("data_cls", [PageData, PageTotals, PageParentData, PageParentTotals])
+@for_each("data_cls", [PageData, PageTotals, PageParentData, PageParentTotals])
 def test_database_holds_the_key(data_cls: Any) -> None:
     row = a_row(data_cls)
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -234,7 +235,7 @@ def test_ids_may_be_uuids_and_characters(data_cls: Any, make: Any) -> None:
 # periods
 
 
-@pytest.mark.parametrize("data_cls", [c for c in DATA_CLASSES if c.period and c.period != "hour"])
+@for_each("data_cls", [c for c in DATA_CLASSES if c.period and c.period != "hour"])
 def test_days_and_longer_periods_start_on_a_date(data_cls: Any) -> None:
     assert type(data_cls._meta.get_field("collected_during")) is models.DateField
 
@@ -284,8 +285,8 @@ def test_row_tells_what_it_counts() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("field", "amount", "total"),
+@for_each(
+    "field, amount, total",
     [
         ("views", 2, 12),
         ("score", -12, -2),
@@ -311,8 +312,8 @@ def test_incr_and_decr_are_by_one() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("data_cls", [PageData, PageParentData, PageTotals])
-@pytest.mark.parametrize(("amount", "left"), [(9, 1), (10, 0), (11, 0), (2**31 - 1, 0)])
+@for_each("data_cls", [PageData, PageParentData, PageTotals])
+@for_each("amount, left", [(9, 1), (10, 0), (11, 0), (2**31 - 1, 0)])
 def test_positive_counters_stop_at_zero(data_cls: Any, amount: int, left: int) -> None:
     row = a_row(data_cls, views=10)
     row.decr("views", amount)
@@ -348,7 +349,7 @@ def test_neighbours_are_left_alone() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("field", ["viewz", "object_id", "id", "content_type_id"])
+@for_each("field", ["viewz", "object_id", "id", "content_type_id"])
 def test_what_is_no_counter_is_refused(field: str) -> None:
     row = a_row(PageData)
     with pytest.raises(UnknownField):
@@ -358,7 +359,7 @@ def test_what_is_no_counter_is_refused(field: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("amount", [True, 1.5, "1", None, float("nan"), 2**31])
+@for_each("amount", [True, 1.5, "1", None, float("nan"), 2**31])
 def test_unfit_amounts_are_refused(amount: Any) -> None:
     row = a_row(PageData)
     with pytest.raises(BadAmount):

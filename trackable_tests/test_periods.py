@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from trackable import periods
 from trackable.periods import PERIODS, current_zone, decode_start, encode_start, start_of
+from trackable_tests.tables import for_each
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu"]
@@ -30,8 +31,8 @@ moments = moments_since(0)
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 
 
-@pytest.mark.parametrize(
-    ("period", "start"),
+@for_each(
+    "period, start",
     [
         ("hour", datetime(2026, 11, 21, 22, tzinfo=UTC)),
         ("day", date(2026, 11, 21)),
@@ -51,9 +52,7 @@ def test_day_is_that_of_the_zone() -> None:
     assert start_of("day", moment, BERLIN) == date(2026, 11, 22)
 
 
-@pytest.mark.parametrize(
-    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)]
-)
+@for_each("day, hours", [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)])
 def test_days_have_as_many_hours_as_they_have(day: date, hours: int) -> None:
     first = datetime(day.year, day.month, day.day, tzinfo=BERLIN).astimezone(UTC)
     around = [first + timedelta(minutes=30 * half) for half in range(-10, 60)]
@@ -114,8 +113,8 @@ def test_no_period_has_no_start() -> None:
     assert decode_start(None, "2026-11-21") is None
 
 
-@pytest.mark.parametrize(
-    ("period", "text", "start"),
+@for_each(
+    "period, text, start",
     [
         ("month", "2026-11-21", date(2026, 11, 1)),
         ("week", "2026-11-21", date(2026, 11, 16)),
@@ -128,8 +127,8 @@ def test_finer_start_falls_into_the_coarser_period(period: str, text: str, start
         assert decode_start(period, text) == start
 
 
-@pytest.mark.parametrize(
-    ("period", "text", "reason"),
+@for_each(
+    "period, text, reason",
     [
         ("day", "", "Invalid isoformat"),
         ("day", "yesterday", "Invalid isoformat"),
@@ -144,7 +143,7 @@ def test_what_is_no_start_is_an_error(period: str, text: str, reason: str) -> No
         decode_start(period, text)
 
 
-@pytest.mark.parametrize("zone", ZONES)
+@for_each("zone", ZONES)
 def test_hour_of_an_event_is_kept_by_a_fold_in_another_zone(zone: str) -> None:
     moment = datetime(2026, 11, 21, 10, 10, tzinfo=ZoneInfo(zone))
     with timezone.override(zone):

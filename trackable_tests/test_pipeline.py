@@ -29,6 +29,7 @@ from trackable_tests.counting import (
     through_brokers,
     total,
 )
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Download,
     DownloadData,
@@ -225,8 +226,8 @@ def test_a_fold_reports_its_progress(broker_url: str | None, settings: Any) -> N
 # time
 
 
-@pytest.mark.parametrize(
-    ("zone", "day", "hours"),
+@for_each(
+    "zone, day, hours",
     [
         ("Europe/Berlin", date(2026, 3, 29), 23),
         ("Europe/Berlin", date(2026, 10, 25), 25),

@@ -12,6 +12,7 @@ from trackable import records
 from trackable.exceptions import BadRecord
 from trackable.messaging import send_record, tally_filtered
 from trackable.testing import Record, capture
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import PageTotals, Visit
 
 VISIT = "testapp.Visit"
@@ -29,10 +30,9 @@ def test_each_record_is_another() -> None:
     assert one != other
 
 
-@pytest.mark.parametrize(
+@for_each(
     "values",
     [{"path": object()}, {"path": float("nan")}, {"path": "x" * records.MAX_LENGTH}, {(1, 2): 3}],
-    ids=["no JSON", "no number", "too long", "no name"],
 )
 def test_what_cannot_travel_is_refused(values: dict[Any, Any], settings: Any) -> None:
     assert not send_record(None, Visit, values)

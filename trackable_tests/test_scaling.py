@@ -12,6 +12,7 @@ from benchmarks import scaling, simulation
 from benchmarks.simulation import DAY_SECONDS, Costs, Curve, Popularity, Site, simulate
 from trackable import conf
 from trackable.folding import collect
+from trackable_tests.tables import for_each
 
 COSTS = Costs(emit=5, publish=700, fold=5000, batch=400, entry=5, row=40, database_row=15)
 #: a step a minute, so that a day takes milliseconds
@@ -23,7 +24,7 @@ BUSY = replace(SITE, increments_per_day=2e10, machines=100, max_counters=500_000
 # what arrives
 
 
-@pytest.mark.parametrize("peak", [1, 1.5, 3, 10])
+@for_each("peak", [1, 1.5, 3, 10])
 def test_a_day_brings_what_it_is_said_to_bring(peak: float) -> None:
     curve = Curve(1e6, peak)
     day = [curve.between(start, start + 600) for start in range(0, int(DAY_SECONDS), 600)]
@@ -58,7 +59,7 @@ def test_popularity_is_that_of_objects_one_by_one() -> None:
 # what becomes of it
 
 
-@pytest.mark.parametrize(
+@for_each(
     "site", [SITE, BUSY, replace(SITE, outage_seconds=7200), replace(SITE, folders=3, peak=1)]
 )
 def test_every_increment_is_folded_or_waits(site: Site) -> None:
@@ -148,16 +149,16 @@ def test_without_a_run_all_figures_are_the_documented_ones(tmp_path: Path) -> No
     assert absent == scaling.FIGURES.keys()
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
+@for_each(
+    "value, text",
     [(0, "0"), (1e-9, "0"), (2.345, "2.35"), (12345, "12,300"), (1e9, "1,000,000,000")],
 )
 def test_numbers_have_three_digits_that_count(value: float, text: str) -> None:
     assert scaling.number(value) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
+@for_each(
+    "seconds, text",
     [(1.25, "1.2 s"), (600, "10 min"), (9000, "2.5 h"), (float("inf"), "never")],
 )
 def test_durations_have_their_unit(seconds: float, text: str) -> None:

@@ -18,6 +18,7 @@ import trackable
 from trackable import AlreadyRegistered, NotRegistered, TrackableSite, sites
 from trackable.admin.data import TrackableDataAdmin
 from trackable.exceptions import CannotRegister, TrackableError
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Abstract,
     Download,
@@ -80,8 +81,8 @@ def test_refused_call_registers_nothing(site: TrackableSite) -> None:
     assert sites.changes() == before
 
 
-@pytest.mark.parametrize(
-    ("model", "reason"),
+@for_each(
+    "model, reason",
     [
         (Abstract, "Abstract is abstract: register its concrete models"),
         (Swapped, r"testapp\.Swapped is swapped out for testapp\.Unregistered"),
@@ -97,7 +98,7 @@ def test_unfit_models_are_refused(site: TrackableSite, model: Any, reason: str) 
     assert site.data_classes() == []
 
 
-@pytest.mark.parametrize("data_cls", [Page, int, None, trackable.TrackableData])
+@for_each("data_cls", [Page, int, None, trackable.TrackableData])
 def test_unfit_data_classes_are_refused(site: TrackableSite, data_cls: Any) -> None:
     with pytest.raises(CannotRegister):
         site.register(Page, data_cls)

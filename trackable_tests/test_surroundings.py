@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from django.db import connections
 
 from trackable import conf
 from trackable_tests import services, shared
+from trackable_tests.conftest import end_threads
 from trackable_tests.testapp.models import Page
 
 PRINT_PAGES = """
@@ -22,9 +24,23 @@ print(*Page.objects.values_list("slug", flat=True), conf.get("QUEUE_PREFIX"))
 """
 
 
-def test_journal_is_the_tests_own(tmp_path: Path) -> None:
-    assert conf.journal_dir() == tmp_path / "journal"
-    assert not conf.journal_dir().exists()
+def test_journal_is_the_tests_own_and_made_when_it_is_needed(journals_folder: Path) -> None:
+    assert conf.journal_dir().parent.parent == journals_folder
+    assert not conf.journal_dir().parent.exists()
+
+
+def test_threads_of_ours_are_waited_for() -> None:
+    end = threading.Event()
+
+    def work() -> None:
+        end.wait(30)
+
+    work.__module__ = "trackable.anywhere"
+    thread = threading.Thread(target=work)
+    thread.start()
+    threading.Timer(0.01, end.set).start()
+    end_threads()
+    assert not thread.is_alive()
 
 
 def test_default_broker_is_none() -> None:

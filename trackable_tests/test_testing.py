@@ -24,7 +24,7 @@ from trackable.messaging import (
     send_decrement_message,
     send_increment_message,
 )
-from trackable.models import LedgerEntry
+from trackable.models import FilteredHits, LedgerEntry
 from trackable.testing import Increment, Outbox, TrackableTestMixin, capture, trackable_outbox
 from trackable_tests.testapp.models import Page, PageData, PageHours, PageTotals
 
@@ -110,7 +110,7 @@ def test_errors_of_the_program_raise(trackable_outbox: Outbox, page: Page) -> No
 def test_crawlers_are_counted_as_filtered(
     trackable_outbox: Outbox, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trackable.messaging._is_spider", lambda request: request is not None)
+    monkeypatch.setattr("trackable.messaging._spider_pattern", lambda _request: "bot")
     request = RequestFactory().get("/")
     assert send_increment_message(request, page, "views") is False
     assert (trackable_outbox, trackable_outbox.filtered) == ([], {"testapp.PageData": 1})
@@ -186,10 +186,11 @@ def test_command_and_task_fold_the_outbox(
 def test_filtered_hits_reach_the_ledger(
     trackable_outbox: Outbox, saved_page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trackable.messaging._is_spider", lambda _request: True)
+    monkeypatch.setattr("trackable.messaging._spider_pattern", lambda _request: "bot")
     send_increment_message(RequestFactory().get("/"), saved_page, "views")
     assert trackable_outbox.fold() == 0
-    assert LedgerEntry.objects.get().filtered == 1
+    assert LedgerEntry.objects.get(data_class="testapp.PageData").filtered == 1
+    assert FilteredHits.objects.values_list("object_id", "hits").get() == ("bot", 1)
 
 
 class MixinTests(TrackableTestMixin, TestCase):

@@ -19,6 +19,7 @@ from trackable.messaging import process_messages, send_decrement_message, send_i
 from trackable.models import LedgerEntry
 from trackable.views import track_object
 from trackable_tests.counting import a_page, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Download,
     DownloadData,
@@ -139,7 +140,7 @@ def test_queryset_narrows_what_is_found(link: Link) -> None:
         visit(Link.objects.exclude(code="a"), object_id="a", url_field="url")
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "http://[::1"])
+@for_each("url", ["javascript:alert(1)", "data:text/html,x", "http://[::1"])
 def test_nobody_is_sent_to_a_script(url: str) -> None:
     Link.objects.create(code="a", url=url)
     emits = Emits()
@@ -149,7 +150,7 @@ def test_nobody_is_sent_to_a_script(url: str) -> None:
     assert emits.calls == []
 
 
-@pytest.mark.parametrize("sent", ["next", "url", "redirect_func", "url_field", "object_id"])
+@for_each("sent", ["next", "url", "redirect_func", "url_field", "object_id"])
 def test_visitor_does_not_say_where_to_go(link: Link, client: Client, sent: str) -> None:
     response = client.get("/links/a/", {sent: "https://evil.example/"})
     assert response["Location"].startswith("https://example.org/")
@@ -235,8 +236,8 @@ def test_errors_of_the_program_show_under_debug(link: Link, settings: Any) -> No
 # who asks
 
 
-@pytest.mark.parametrize(
-    ("method", "headers", "script"),
+@for_each(
+    "method, headers, script",
     [
         ("get", {"Accept": BROWSER}, False),
         ("get", {"Accept": BROWSER, "Sec-Fetch-Dest": "document"}, False),
@@ -278,7 +279,7 @@ def test_head_is_answered_and_not_counted(link: Link) -> None:
     assert (response.status_code, emits.calls) == (302, [])
 
 
-@pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
+@for_each("method", ["put", "patch", "delete", "options"])
 def test_other_methods_are_not_allowed(link: Link, method: str) -> None:
     emits = Emits()
     response = visit(emits=emits, method=method, object_id="a", url_field="url")
@@ -304,14 +305,14 @@ NASTY += ["\0", "a\0b", "ü", "\U0001f600", "\ud800", "'; DROP TABLE x; --", "%0
 NASTY += ["a" * 10_000, "{}", "[]", str(uuid.UUID(int=0)), str(-(2**63)), str(2**63), "\u0661"]
 
 
-@pytest.mark.parametrize("model", [Page, Link, Download])
-@pytest.mark.parametrize("value", NASTY, ids=lambda value: ascii(value)[1:20])
+@for_each("model", [Page, Link, Download])
+@for_each("value", NASTY)
 def test_malformed_ids_are_not_found(model: type[models.Model], value: str) -> None:
     with pytest.raises(Http404):
         visit(model, object_id=value, url_field="url")
 
 
-@pytest.mark.parametrize("value", NASTY, ids=lambda value: ascii(value)[1:20])
+@for_each("value", NASTY)
 def test_malformed_slugs_are_not_found(value: str) -> None:
     with pytest.raises(Http404):
         visit(Page, slug=value, redirect_func=lambda *_: "/")
@@ -325,7 +326,7 @@ def test_any_text_is_found_or_not(value: str) -> None:
             visit(model, object_id=value, url_field="url")
 
 
-@pytest.mark.parametrize("url", ["/links/%00/", "/links/%ED%A0%80/", "/links/%0A/", "/links//"])
+@for_each("url", ["/links/%00/", "/links/%ED%A0%80/", "/links/%0A/", "/links//"])
 def test_malformed_urls_are_not_found(client: Client, url: str) -> None:
     assert client.get(url).status_code == 404
 

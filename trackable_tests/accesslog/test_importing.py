@@ -26,6 +26,7 @@ from trackable.lookups import Finder
 from trackable.messaging import process_messages
 from trackable_tests.accesslog.logs import line
 from trackable_tests.counting import counts
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import PageHours, Target, TargetData
 
 pytestmark = pytest.mark.django_db
@@ -163,8 +164,8 @@ def test_agent_is_what_the_client_sent() -> None:
     assert request_of(None) is None
 
 
-@pytest.mark.parametrize(
-    ("zone", "zone_of_log", "day"),
+@for_each(
+    "zone, zone_of_log, day",
     [("UTC", False, 17), ("Asia/Kolkata", False, 18), ("UTC", True, 18), ("Asia/Tokyo", True, 18)],
 )
 def test_days_are_those_of_the_time_zone(zone: str, zone_of_log: bool, day: int) -> None:

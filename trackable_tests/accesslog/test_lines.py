@@ -3,12 +3,12 @@
 import locale
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trackable.accesslog.lines import MAX_LINE_BYTES, Hit, parse, printable, unescape
 from trackable_tests.accesslog.logs import AGENT, line
+from trackable_tests.tables import for_each
 
 START = b'203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1"'
 
@@ -29,7 +29,7 @@ def test_common_line_has_no_agent() -> None:
     assert hit(line(agent=None)).agent is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "rest",
     [b"", b" 200", b" 200 -", b" 200 5", b' 200 5 "http://a/', b' 200 5 "-"', b' 200 5 "-" "me'],
 )
@@ -47,7 +47,7 @@ def test_more_than_the_format_has_is_passed_over() -> None:
     assert hit(line() + b' "10.0.0.1" 0.003 -').agent == AGENT.encode()
 
 
-@pytest.mark.parametrize("host", ["::1", "[2001:db8::1]", "2001:db8::1", "a.example", "-"])
+@for_each("host", ["::1", "[2001:db8::1]", "2001:db8::1", "a.example", "-"])
 def test_host_may_be_anything(host: str) -> None:
     assert hit(line(host=host)).target == b"/a"
 
@@ -69,7 +69,7 @@ def test_quote_that_no_server_escaped_is_part_of_the_target() -> None:
     assert hit(line('/a"b')) == hit(line("/a"))._replace(target=b'/a"b')
 
 
-@pytest.mark.parametrize("request_line", [b"-", b"", rb"\x16\x03\x01\x02", b"GET /a", b"GET"])
+@for_each("request_line", [b"-", b"", rb"\x16\x03\x01\x02", b"GET /a", b"GET"])
 def test_what_is_no_request_has_no_target(request_line: bytes) -> None:
     found = hit(START.replace(b"GET /a HTTP/1.1", request_line) + b" 400 0")
     assert (found.method, found.target, found.status) == (None, None, b"400")
@@ -79,9 +79,7 @@ def test_target_ends_at_the_first_blank_as_for_awk() -> None:
     assert hit(line("/a b c")).target == b"/a"
 
 
-@pytest.mark.parametrize(
-    ("offset", "hours"), [("+0000", 0), ("-0000", 0), ("+0530", 5.5), ("-0330", -3.5)]
-)
+@for_each("offset, hours", [("+0000", 0), ("-0000", 0), ("+0530", 5.5), ("-0330", -3.5)])
 def test_time_keeps_its_offset(offset: str, hours: float) -> None:
     when = hit(line(time=f"17/May/2015:23:30:00 {offset}")).when
     assert when.replace(tzinfo=None) == datetime(2015, 5, 17, 23, 30)  # noqa: DTZ001
@@ -106,7 +104,7 @@ def test_leap_second_belongs_to_its_minute() -> None:
     assert hit(line(time="30/Jun/2015:23:59:60 +0000")).when.second == 59
 
 
-@pytest.mark.parametrize(
+@for_each(
     "time",
     [
         "31/Feb/2015:00:00:00 +0000",
@@ -123,7 +121,7 @@ def test_line_without_a_time_is_no_hit(time: str) -> None:
     assert parse(line(time=time)) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text", [b"", b"#Fields: date time", b"\0\0\0\0", START[:50], b"[17/May/2015] GET /a", b"\xff"]
 )
 def test_what_is_no_line_of_a_log_is_no_hit(text: bytes) -> None:
@@ -140,7 +138,7 @@ def test_very_long_line_is_no_hit() -> None:
     assert parse(line("/" + "a" * MAX_LINE_BYTES)) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         START[:-1] + b"\\" * 60_000,
@@ -160,8 +158,8 @@ def test_no_bytes_make_it_fail(rest: bytes) -> None:
     parse(START[:47] + rest)
 
 
-@pytest.mark.parametrize(
-    ("logged", "sent"),
+@for_each(
+    "logged, sent",
     [
         (rb"a\"b", b'a"b'),
         (rb"\xc3\xA9", b"\xc3\xa9"),

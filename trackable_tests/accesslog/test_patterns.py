@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from trackable.accesslog.patterns import BadPattern, as_logged, path_of, pattern_of
+from trackable_tests.tables import for_each
 
 
-@pytest.mark.parametrize(
-    ("pattern", "path", "captured"),
+@for_each(
+    "pattern, path, captured",
     [
         ("/blog/<slug:slug>/", "/blog/a-b/", {"slug": "a-b"}),
         ("blog/<slug:slug>/", "/blog/a-b/", {"slug": "a-b"}),
@@ -30,8 +31,8 @@ def test_whole_path_must_match(pattern: str, path: str, captured: dict[str, Any]
     assert pattern_of(pattern).match(path) == captured
 
 
-@pytest.mark.parametrize(
-    ("pattern", "path", "captured"),
+@for_each(
+    "pattern, path, captured",
     [
         ("^/.*", "/a/b", {"path": "/a/b"}),
         ("/about/", "/about/", {"path": "/about/"}),
@@ -47,8 +48,8 @@ def test_lookup_names_the_capture_or_the_whole(
     assert pattern_of(pattern, "path").match(path) == captured
 
 
-@pytest.mark.parametrize(
-    ("pattern", "lookup", "cure"),
+@for_each(
+    "pattern, lookup, cure",
     [
         ("/about/", None, "--lookup"),
         (r"^/(\w+)/$", None, "--lookup"),
@@ -65,8 +66,8 @@ def test_bad_pattern_is_refused_with_the_cure(pattern: str, lookup: str | None, 
         pattern_of(pattern, lookup)
 
 
-@pytest.mark.parametrize(
-    ("target", "path"),
+@for_each(
+    "target, path",
     [
         (b"/a?b=c?d", "/a"),
         (b"/caf%C3%A9/", "/caf\u00e9/"),

@@ -10,6 +10,7 @@ from trackable.accesslog.lines import Hit, parse
 from trackable.accesslog.patterns import pattern_of
 from trackable.accesslog.selection import BadSelection, Selection, methods, statuses
 from trackable_tests.accesslog.logs import line
+from trackable_tests.tables import for_each
 
 
 def hit(**kwargs: Any) -> Hit:
@@ -22,8 +23,8 @@ def a_selection(status: str | None = None, method: str | None = None, **kwargs: 
     return Selection(pattern_of("^/.*", "path"), statuses(status), methods(method), **kwargs)
 
 
-@pytest.mark.parametrize(
-    ("status", "taken"),
+@for_each(
+    "status, taken",
     [
         (None, [200, 206, 304, 404]),
         ("200", [200]),
@@ -41,7 +42,7 @@ def test_method_selects() -> None:
     assert [selection.takes(hit(method=name)) for name in ("GET", "HEAD", "POST")] == [1, 1, 0]
 
 
-@pytest.mark.parametrize("wrong", ["20x", "2", "abc", "200,", "2000", "\u0662xx"])
+@for_each("wrong", ["20x", "2", "abc", "200,", "2000", "\u0662xx"])
 def test_what_is_no_status_is_refused(wrong: str) -> None:
     with pytest.raises(BadSelection, match="no status code"):
         statuses(wrong)

@@ -14,6 +14,7 @@ import pytest
 from trackable.accesslog import sources
 from trackable.accesslog.lines import MAX_LINE_BYTES
 from trackable.accesslog.sources import DamagedLog, lines
+from trackable_tests.tables import for_each
 
 CONTENT = b"".join(b"line %d\n" % number for number in range(50_000))
 KINDS = {"plain": bytes, "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
@@ -45,14 +46,14 @@ def written(tmp_path: Path, content: bytes) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("compress", KINDS.values(), ids=KINDS)
+@for_each("compress", KINDS.values())
 def test_content_tells_how_it_is_compressed(
     compress: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
     assert list(lines(written(tmp_path, compress(CONTENT)))) == CONTENT.splitlines()
 
 
-@pytest.mark.parametrize("compress", KINDS.values(), ids=KINDS)
+@for_each("compress", KINDS.values())
 def test_standard_input_is_told_so_too(
     compress: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,8 +66,8 @@ def test_concatenated_gzip_files_are_one(tmp_path: Path) -> None:
     assert list(lines(written(tmp_path, content))) == [b"a", b"bc"]
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
+@for_each(
+    "content, expected",
     [
         (b"", []),
         (b"a\r\n\r\nb", [b"a", b"", b"b"]),
@@ -97,7 +98,7 @@ def lines_and_error(name: str) -> tuple[list[bytes], str]:
     return found, ""
 
 
-@pytest.mark.parametrize("cut", [20, 2000, 50_000])
+@for_each("cut", [20, 2000, 50_000])
 def test_truncated_gzip_file_gives_all_that_is_in_it(cut: int, tmp_path: Path) -> None:
     content = gzip.compress(CONTENT)[:-cut]
     whole, _, _torn = zlib.decompressobj(wbits=31).decompress(content).rpartition(b"\n")

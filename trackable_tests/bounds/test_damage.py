@@ -290,7 +290,7 @@ def test_a_hundred_megabytes_in_the_place_of_a_segment_harm_no_other(
 
 def test_pipes_in_the_place_of_the_other_files_hold_nothing_up(settings: Any, alarm: None) -> None:
     directory = Path(settings.TRACKABLE_JOURNAL_DIR)
-    directory.mkdir()
+    directory.mkdir(parents=True)
     for name in (segments.SEAL_REQUEST, "tally"):
         os.mkfifo(directory / name)
     emit(3)

@@ -22,6 +22,7 @@ Environment = Callable[..., dict[str, str]]
 
 
 @pytest.mark.slow
+@pytest.mark.vendor("sqlite")  # emits go into the journal
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("way", "thread"),
@@ -56,6 +57,7 @@ def test_a_child_does_not_wait_for_a_lock_of_its_parents(settings: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.vendor("sqlite")
 @pytest.mark.django_db(transaction=True)
 def test_two_machines_that_share_a_folder_count_everything_once(
     tmp_path: Path, settings: Any, child_environment: Environment

@@ -9,10 +9,11 @@ import pytest
 from django.core.management.base import CommandError
 from django.db import OperationalError
 
-from trackable.conversion import converter as module
+from trackable.conversion import adding as module
 from trackable_tests.commands.running import Said, run
 from trackable_tests.conversion.old import old_hits
 from trackable_tests.counting import counts, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page, PageData, PageTotals
 
 pytestmark = pytest.mark.django_db
@@ -129,8 +130,8 @@ def test_signal_ends_it_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> 
     assert total(PageData) == 15
 
 
-@pytest.mark.parametrize(
-    ("arguments", "options", "cure"),
+@for_each(
+    "arguments, options, cure",
     [
         (["testapp.OldHit", "testapp.PageData"], {}, "Did you mean testapp.OldHits?"),
         (["testapp.OldHits", "testapp.PageDat"], {}, "Did you mean testapp.PageData"),

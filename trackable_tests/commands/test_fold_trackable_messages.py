@@ -19,6 +19,7 @@ from trackable.management.commands import fold_trackable_messages as module
 from trackable.management.stopping import Stop
 from trackable_tests.commands.running import run
 from trackable_tests.counting import a_page, emit, emit_segment, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import PageData, PageTotals
 
 pytestmark = pytest.mark.django_db
@@ -109,8 +110,8 @@ def test_report_names_what_is_not_zero() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("label", "cure"),
+@for_each(
+    "label, cure",
     [
         ("testapp.PageDta", "Did you mean testapp.PageData"),
         ("testapp.Page", "no data class. Did you mean testapp.PageData"),
@@ -123,14 +124,14 @@ def test_what_is_no_data_class_is_refused(label: str, cure: str) -> None:
         fold(label)
 
 
-@pytest.mark.parametrize("wrong", [["--watch", "0"], ["--watch", "nan"], ["--max-messages", "0"]])
+@for_each("wrong", [["--watch", "0"], ["--watch", "nan"], ["--max-messages", "0"]])
 def test_wrong_numbers_are_refused(wrong: list[str]) -> None:
     with pytest.raises(CommandError):
         fold(*wrong)
 
 
-@pytest.mark.parametrize(
-    ("error", "cure"),
+@for_each(
+    "error, cure",
     [
         (
             BrokerUnavailable("refused\x1b"),
@@ -165,9 +166,7 @@ def test_watch_goes_on_until_a_signal(between: Any) -> None:
     assert total(PageData) == 3
 
 
-@pytest.mark.parametrize(
-    "error", [BrokerUnavailable("away"), OperationalError("gone"), OSError("full")]
-)
+@for_each("error", [BrokerUnavailable("away"), OperationalError("gone"), OSError("full")])
 def test_watch_survives_a_failure(error: Exception, between: Any, failing: Any) -> None:
     emit(a_page())
     failing += [error, error]

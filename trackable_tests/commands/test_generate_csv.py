@@ -14,6 +14,7 @@ from trackable.management.commands import generate_csv as module
 from trackable.messaging import process_messages
 from trackable_tests.commands.running import run
 from trackable_tests.counting import a_page, emit
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page, PageTotals
 
 pytestmark = pytest.mark.django_db
@@ -72,8 +73,8 @@ def test_options_are_read_from_a_command_line(page: Page) -> None:
     assert said.out.count("\r\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("options", "cure"),
+@for_each(
+    "options, cure",
     [
         ({}, "--model app.Model, or --data-class"),
         ({"model": "testapp.Pgae"}, "Did you mean testapp.Page?"),
@@ -99,7 +100,7 @@ def test_wrong_options_are_refused_with_the_cure(options: dict[str, Any], cure: 
     assert cure in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", ["tomorrow", "2026-02-30", "0001-01-01", "9999-12-31"])
+@for_each("wrong", ["tomorrow", "2026-02-30", "0001-01-01", "9999-12-31"])
 def test_what_is_no_day_is_refused(wrong: str) -> None:
     with pytest.raises(CommandError, match="YYYY-MM-DD"):
         run("generate_csv", "--model", "testapp.Page", "--start", wrong)

@@ -23,6 +23,7 @@ from trackable.messaging import process_messages
 from trackable_tests.accesslog.logs import line, write_log
 from trackable_tests.commands.running import Said, run
 from trackable_tests.counting import counts, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     Page,
     PageData,
@@ -135,9 +136,7 @@ def test_missing_objects_are_made_on_request(log: str) -> None:
     assert Page.objects.filter(slug="b").exists()
 
 
-@pytest.mark.parametrize(
-    ("zone", "day"), [(None, 17), ("Asia/Kolkata", 18), ("log", 18), ("America/New_York", 17)]
-)
+@for_each("zone, day", [(None, 17), ("Asia/Kolkata", 18), ("log", 18), ("America/New_York", 17)])
 def test_time_zone_says_where_days_begin(zone: str | None, day: int, tmp_path: Path) -> None:
     log = write_log(tmp_path / "a", line("/blog/a/", time="18/May/2015:00:30:00 +0530"))
     import_log(log, time_zone=zone)
@@ -187,8 +186,8 @@ def test_truncated_file_is_counted_as_far_as_it_goes(
     assert 400 < process_messages() < 501
 
 
-@pytest.mark.parametrize(
-    ("options", "cure"),
+@for_each(
+    "options, cure",
     [
         ({"model": None}, "--model"),
         ({"model": "testapp.Pgae"}, "Did you mean testapp.Page"),

@@ -4,11 +4,11 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import pytest
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from trackable.management import commands
+from trackable_tests.tables import for_each
 
 PAGE = settings.BASE_DIR / "docs" / "reference" / "commands.md"
 NAMES = sorted(path.stem for path in Path(commands.__path__[0]).glob("[a-z]*.py"))
@@ -24,7 +24,7 @@ def options(command: BaseCommand) -> set[str]:
     return {flag for flag in found if flag.startswith("--")}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_every_option_has_its_row(name: str) -> None:
     command = import_module(f"{commands.__name__}.{name}").Command()
     rows = set(re.findall(r"^\| `(--[a-z-]+)", section(name), re.MULTILINE))

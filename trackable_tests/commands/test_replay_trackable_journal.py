@@ -17,6 +17,7 @@ from trackable.messaging import process_messages
 from trackable.models import LedgerEntry
 from trackable_tests.commands.running import run
 from trackable_tests.counting import a_page, emit_segment, through_brokers, total
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import PageData
 
 pytestmark = pytest.mark.django_db
@@ -76,13 +77,13 @@ def test_since_takes_what_was_changed_since(settings: Any) -> None:
     assert (len(listed(FOLDED)), len(listed(SEALED)), len(listed(OPEN))) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "5", "1e9h", "2026-13-01", "99999999999d"])
+@for_each("text", ["yesterday", "", "5", "1e9h", "2026-13-01", "99999999999d"])
 def test_a_time_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="is no time: write 90m"):
         run("replay_trackable_journal", "--since", text)
 
 
-@pytest.mark.parametrize("text", ["2026-11-21", "2026-11-21T09:30", "2026-11-21 09:30+02:00", "0s"])
+@for_each("text", ["2026-11-21", "2026-11-21T09:30", "2026-11-21 09:30+02:00", "0s"])
 def test_a_time_may_be_a_date(text: str) -> None:
     assert run("replay_trackable_journal", "--since", text).out.startswith("0 segments ")
 

@@ -24,6 +24,7 @@ from trackable.folding.quarantine import OLDER, Reject
 from trackable_tests.commands.running import Said, run
 from trackable_tests.counting import a_page, batch, entry, reasons, total
 from trackable_tests.folding.aside import long_ago, messages, set_aside
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page, PageData, PageTotals
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +53,7 @@ def test_an_empty_quarantine_is_said_to_be_so() -> None:
     assert (listed(), listed("--summary")) == ([], [])
 
 
-@pytest.mark.parametrize("action", ["list", "retry", "purge"])
+@for_each("action", ["list", "retry", "purge"])
 def test_a_class_that_nobody_knows_is_doubted(action: str) -> None:
     said = act(action, "--class", "testapp.PageTotal")
     assert said.out
@@ -288,7 +289,7 @@ def test_a_purge_without_a_terminal_needs_a_yes(caplog: pytest.LogCaptureFixture
     assert "2 quarantined messages were purged." in caplog.text
 
 
-@pytest.mark.parametrize(("answer", "left"), [("y", 0), (" YES ", 0), ("", 2), ("n", 2), ("?", 2)])
+@for_each("answer, left", [("y", 0), (" YES ", 0), ("", 2), ("n", 2), ("?", 2)])
 def test_a_purge_asks_on_a_terminal(
     answer: str, left: int, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -337,8 +338,8 @@ def test_nothing_to_purge_asks_nothing() -> None:
 # arguments
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@for_each(
+    "arguments, message",
     [
         (["list", "--yes"], "--yes is for 'purge' only"),
         (["purge", "--limit", "3"], "--limit is for 'list' only"),
@@ -350,7 +351,6 @@ def test_nothing_to_purge_asks_nothing() -> None:
         (["mend"], "invalid choice"),
         ([], "required"),
     ],
-    ids=str,
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], message: str) -> None:
     with pytest.raises(CommandError, match=message):

@@ -20,6 +20,7 @@ from trackable.messaging import process_messages
 from trackable.models import QuarantinedMessage
 from trackable_tests.commands.running import run
 from trackable_tests.counting import a_page, emit, emit_segment
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -148,9 +149,7 @@ def test_settings_that_are_wrong_are_named(settings: Any) -> None:
         run("trackable_status")
 
 
-@pytest.mark.parametrize(
-    "option", ["--max-age=0", "--max-journal=101", "--max-depth=-1", "--max-quarantined=few"]
-)
+@for_each("option", ["--max-age=0", "--max-journal=101", "--max-depth=-1", "--max-quarantined=few"])
 def test_wrong_option_is_refused(option: str) -> None:
     with pytest.raises(CommandError, match=option.partition("=")[0]):
         run("trackable_status", option)
@@ -188,8 +187,8 @@ def test_errors_of_system_checks_hide_nothing(
     assert ended.stdout.startswith("trackable is well"), ended.stderr
 
 
-@pytest.mark.parametrize(
-    ("command", "option", "text", "what"),
+@for_each(
+    "command, option, text, what",
     [
         ("trackable_status", "--max-age", "1h", "a number of seconds above 0"),
         ("trackable_status", "--max-fold-age", "nan", "a number of seconds above 0"),

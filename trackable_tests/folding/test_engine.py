@@ -23,6 +23,7 @@ from trackable.models import LedgerEntry, QuarantinedMessage
 from trackable_tests.bounds.threads import in_threads
 from trackable_tests.counting import Crash, DataClass, a_page, batch, counts, entry, reasons, total
 from trackable_tests.folding.failing import raising
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     DownloadData,
     LinkData,
@@ -107,7 +108,7 @@ def test_the_statements_of_a_fold_do_not_grow_with_its_hits(
 # the unfit alone
 
 
-@pytest.mark.parametrize("label", ["testapp.Gone", "nonsense", "testapp.Page", "\ud800"])
+@for_each("label", ["testapp.Gone", "nonsense", "testapp.Page", "\ud800"])
 def test_a_class_that_is_none_is_set_aside(label: str) -> None:
     page = a_page()
     gone = Batch.of(batch_id(segments.new_id(), "a"), label, (entry(page), entry(page, "b")))
@@ -115,7 +116,7 @@ def test_a_class_that_is_none_is_set_aside(label: str) -> None:
     assert QuarantinedMessage.objects.get().increments == 2
 
 
-@pytest.mark.parametrize(
+@for_each(
     "bad",
     [
         {"amount": 1 << 40},
@@ -127,7 +128,6 @@ def test_a_class_that_is_none_is_set_aside(label: str) -> None:
         {"period": "2026-11-21", "object_id": "0x1"},
         {"parent": "testapp.Gone"},
     ],
-    ids=str,
 )
 def test_a_bad_entry_takes_no_good_one_along(bad: dict[str, Any]) -> None:
     one, other = a_page("one"), a_page("other")
@@ -208,7 +208,7 @@ def an_odd_entry(dice: random.Random) -> Entry:
     return good._replace(**{cell: dice.choice(ODD[cell]) for cell in cells})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data_cls", [PageData, PageTotals, PageHours, PageParentData, PageSizes, DownloadData, LinkData]
 )
 def test_whatever_arrives_is_counted_or_set_aside(data_cls: DataClass) -> None:

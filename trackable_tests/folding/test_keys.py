@@ -11,6 +11,7 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from trackable.folding.keys import object_key, parent_key
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def test_the_key_of_a_parent_is_not_validated_as_in_a_form(django_assert_num_que
         parent_key(Profile._meta.pk, "default")("x")
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999999", "0.001"])
+@for_each("text", ["NaN", "Infinity", "1e999999", "0.001"])
 def test_a_decimal_that_the_column_cannot_hold_has_no_parent(text: str) -> None:
     with pytest.raises((ValueError, ValidationError)):
         parent_key(models.DecimalField(max_digits=5, decimal_places=2), "default")(text)
@@ -55,12 +56,12 @@ def test_a_field_may_raise_anything() -> None:
         object_key(Odd())("x")
 
 
-@pytest.mark.parametrize("text", ["0", "7", " 7", "2147483647"])
+@for_each("text", ["0", "7", " 7", "2147483647"])
 def test_an_integer_in_the_range_of_its_field_is_a_key(text: str) -> None:
     assert object_key(models.PositiveIntegerField())(text) == int(text)
 
 
-@pytest.mark.parametrize("text", ["-1", "5", str(1 << 63), "9" * 30])
+@for_each("text", ["-1", "5", str(1 << 63), "9" * 30])
 def test_an_integer_out_of_the_range_of_its_field_is_none(text: str) -> None:
     positive = models.PositiveIntegerField(validators=[MinValueValidator(6)])
     with pytest.raises(ValidationError):

@@ -30,6 +30,7 @@ from trackable_tests.counting import (
     total,
 )
 from trackable_tests.folding.failing import AFTER, BEFORE, Step, name_of, raising, stop_at
+from trackable_tests.tables import for_each
 from trackable_tests.test_crashes import STEPS
 from trackable_tests.testapp.models import PageTotals, Visit
 
@@ -101,8 +102,8 @@ def test_one_that_was_set_aside_can_be_written_later() -> None:
     assert reasons() == []
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
+@for_each(
+    "text, reason",
     [
         ("nonsense", "no JSON"),
         ("[1, {}]", "a record has another shape"),

@@ -190,6 +190,7 @@ def test_a_move_that_is_stopped_is_made_up_for(
 
 
 @pytest.mark.slow
+@pytest.mark.vendor("sqlite")  # elsewhere the steps above are enough
 @in_two_databases
 def test_a_move_stopped_before_any_of_its_lines_is_made_up_for(elsewhere: None) -> None:
     def prepare() -> None:

@@ -15,8 +15,9 @@ from trackable.folding.retry import RetryReport
 from trackable.journal import tally
 from trackable_tests.counting import Crash, a_page, batch, counts, entry, reasons, total
 from trackable_tests.folding.aside import again, messages, set_aside, unreadable
-from trackable_tests.folding.failing import AFTER, BEFORE, Step, name_of, raising, stop_at
+from trackable_tests.folding.failing import AFTER, BEFORE, Step, raising, stop_at
 from trackable_tests.folding.tracing import stopped_at_each_line
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page, PageParentTotals, PageTotals
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_pause")]
@@ -58,7 +59,7 @@ STEPS: list[Step] = [
 ]
 
 
-@pytest.mark.parametrize("step", STEPS, ids=name_of)
+@for_each("step", STEPS)
 def test_a_retry_that_is_stopped_is_made_up_for(step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = a_mixture()
     with monkeypatch.context() as stopped:
@@ -70,6 +71,7 @@ def test_a_retry_that_is_stopped_is_made_up_for(step: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+@pytest.mark.vendor("sqlite")  # elsewhere the steps above are enough
 @committing
 def test_a_retry_stopped_before_any_of_its_lines_is_made_up_for() -> None:
     for _, pages in stopped_at_each_line(again, a_mixture, "default"):

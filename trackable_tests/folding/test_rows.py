@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.utils import timezone
 
 from trackable.batches import Batch, Entry
 from trackable.counters import field_range
@@ -17,6 +19,7 @@ from trackable.folding.keys import NO_PARENT
 from trackable.folding.quarantine import Reject
 from trackable.folding.rows import Row, RowCleaner
 from trackable_tests.counting import DataClass, a_page
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import (
     DownloadData,
     LinkData,
@@ -93,8 +96,8 @@ def test_of_types_that_do_not_fit_together_the_first_is_added() -> None:
     assert [reject.increments for reject in rejects] == [1]
 
 
-@pytest.mark.parametrize(
-    ("cells", "reason"),
+@for_each(
+    "cells, reason",
     [
         (("testapp.Page", "8", DAY, "likes", 1), "has no counter 'likes'"),
         (("testapp.Page", "8", DAY, "object_id", 1), "has no counter 'object_id'"),
@@ -135,8 +138,8 @@ def test_a_finer_period_falls_into_the_coarser_one() -> None:
     assert rows[0].key[2] == date(2026, 11, 1)
 
 
-@pytest.mark.parametrize(
-    ("data_cls", "object_id", "reason"),
+@for_each(
+    "data_cls, object_id, reason",
     [
         (DownloadData, "12", "not a valid UUID"),
         (LinkData, "x" * 65, "at most 64 characters"),
@@ -156,7 +159,7 @@ def test_a_parent_that_does_not_exist_is_set_aside() -> None:
     assert [reject.reason for reject in rejects] == ["its object does not exist"]
 
 
-@pytest.mark.parametrize("text", [str(1 << 31), str(1 << 63), str(-(1 << 70)), "9" * 4000])
+@for_each("text", [str(1 << 31), str(1 << 63), str(-(1 << 70)), "9" * 4000])
 def test_no_database_is_asked_for_a_number_that_it_cannot_hold(text: str) -> None:
     page = a_page()
     cells = [("testapp.Page", key, DAY, "views", 1) for key in (text, str(page.pk))]
@@ -190,3 +193,10 @@ def test_a_row_can_be_taken_apart_by_field() -> None:
     parts = [part for [part] in row.by_field()]
     assert [part.amounts for part in parts] == [{"views": 1}, {"clicks": 2}]
     assert [[reject.increments for reject in p.rejects(PageData, "")] for p in parts] == [[1], [1]]
+
+
+def test_naive_hours_are_those_of_the_site_whoever_folds(settings: Any) -> None:
+    settings.USE_TZ = False
+    with timezone.override(ZoneInfo("Asia/Tokyo")):
+        rows, _ = clean(PageHours, ("testapp.Page", "7", f"{DAY}T12:00:00+00:00", "views", 1))
+    assert [row.key[-1].isoformat() for row in rows] == [f"{DAY}T12:00:00"]

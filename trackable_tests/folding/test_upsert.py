@@ -22,6 +22,7 @@ from trackable.folding.rows import Row
 from trackable.models import QuarantinedMessage, TrackableData
 from trackable_tests.bounds.columns import COUNTERS, bound_of
 from trackable_tests.counting import DataClass, a_page, batch, counts, entry, reasons
+from trackable_tests.tables import for_each
 from trackable_tests.testapp.models import Page, PageData, PageParentTotals, PageSizes, PageTotals
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +111,7 @@ def test_each_row_has_a_key_of_its_own_default() -> None:
     assert len(set(PageSizes.objects.values_list("pk", flat=True))) == 3
 
 
-@pytest.mark.parametrize(("data_cls", "name"), COUNTERS)
+@for_each("data_cls, name", COUNTERS)
 def test_an_overflow_is_set_aside_alone(data_cls: DataClass, name: str) -> None:
     field = data_cls._meta.get_field(name)
     one, other, full = a_page("one"), a_page("other"), a_page("full")
@@ -132,8 +133,8 @@ def test_an_overflow_is_set_aside_alone(data_cls: DataClass, name: str) -> None:
 
 
 @both_ways
-@pytest.mark.parametrize(
-    ("data_cls", "name"),
+@for_each(
+    "data_cls, name",
     [(PageData, "views"), (PageSizes, "positive_small"), (PageSizes, "positive_big")],
 )
 def test_a_positive_counter_stops_at_zero(data_cls: DataClass, name: str) -> None:

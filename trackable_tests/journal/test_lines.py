@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trackable.journal import lines
+from trackable_tests.tables import for_each
 
 CELLS = ("app.PageData", "app.page", "42", "2026-11-21", "views", 1)
 
@@ -34,7 +34,7 @@ def test_a_segment_is_counted_by_its_different_lines() -> None:
     assert list(lines.count(content)) == [(list(CELLS), 4), (list(other), 1)]
 
 
-@pytest.mark.parametrize("length", range(1, len(lines.encode(*CELLS)) - 1))
+@for_each("length", range(1, len(lines.encode(*CELLS)) - 1))
 def test_half_a_line_at_the_end_is_damaged(length: int) -> None:
     whole = lines.encode(*CELLS)
     assert list(lines.count(whole + whole[:length])) == [(list(CELLS), 1), (None, 1)]

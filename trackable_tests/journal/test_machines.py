@@ -16,6 +16,7 @@ from trackable.journal import lines, machines, segments, writer
 from trackable.journal.machines import LIFE_SECONDS, Machine
 from trackable.journal.segments import OPEN, SEALED
 from trackable.journal.writer import Writer
+from trackable_tests.tables import for_each
 
 LINE = lines.encode("app.PageData", "app.page", "1", "2026-11-21", "views", 1)
 
@@ -185,7 +186,7 @@ def test_a_machine_that_is_long_gone_is_forgotten(on_machine: OnMachine, directo
     assert [path.stem for path in directory.glob("*.machine")] == [machines.identity()]
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\n\x1b[31m", b"x" * 100_000])
+@for_each("content", [b"", b"\xff\xfe\n\x1b[31m", b"x" * 100_000])
 def test_whatever_a_heartbeat_says_can_be_told(
     on_machine: OnMachine, directory: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

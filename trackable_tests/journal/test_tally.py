@@ -12,6 +12,7 @@ import pytest
 
 from trackable.journal import segments, tally
 from trackable_tests.bounds.forks import Fork, Tell
+from trackable_tests.tables import for_each
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +73,7 @@ def test_those_who_share_the_folder_share_the_file(tmp_path: Path) -> None:
     assert mode == 0o660
 
 
-@pytest.mark.parametrize("size_bytes", [1, 50, 111, 113, 500])
+@for_each("size_bytes", [1, 50, 111, 113, 500])
 def test_a_file_of_another_length_starts_over(tmp_path: Path, size_bytes: int) -> None:
     tally.add(tmp_path, emitted=5)
     path = tmp_path / tally.FILE_NAME
@@ -84,14 +85,16 @@ def test_a_file_of_another_length_starts_over(tmp_path: Path, size_bytes: int) -
     assert path.stat().st_size == 112
 
 
-def test_processes_that_add_at_once_add_up(tmp_path: Path) -> None:
+def test_processes_that_add_at_once_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "LOCK_ATTEMPTS", 10_000)
+
     def add(tell: Tell) -> None:
         tell(sum(tally.add(tmp_path, emitted=1, folded=2) for _ in range(200)))
 
     added = sum(child.result() for child in [Fork(add) for _ in range(4)])
     found = tally.read(tmp_path)
     assert (found["emitted"], found["folded"]) == (added, 2 * added)
-    assert added > 400
+    assert added == 800
 
 
 def hold(tell: Tell, directory: Path) -> None:
@@ -101,16 +104,18 @@ def hold(tell: Tell, directory: Path) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def test_a_process_that_was_stopped_with_the_lock_holds_nobody_up_for_long(tmp_path: Path) -> None:
+def test_a_process_that_was_stopped_with_the_lock_holds_nobody_up_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tally, "LOCK_RETRY_SECONDS", 1000.0)
+    pauses: list[float] = []
     with Fork(hold, tmp_path) as holder:
         holder.hear()
-        started = time.monotonic()
-        assert not tally.add(tmp_path, emitted=1)
-        assert time.monotonic() - started < 1.0  # a tenth, on a machine that does nothing else
-        started = time.monotonic()
-        for _ in range(20):
-            assert not tally.add(tmp_path, emitted=1)
-        assert time.monotonic() - started < 20 * tally.LOCK_ATTEMPTS * tally.LOCK_PAUSE_SECONDS / 2
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "sleep", pauses.append)
+            for _ in range(20):
+                assert not tally.add(tmp_path, emitted=1)
+    assert pauses == [tally.LOCK_PAUSE_SECONDS] * tally.LOCK_ATTEMPTS
     assert tally.add(tmp_path, emitted=1)
     assert tally.read(tmp_path)["emitted"] == 1
 

@@ -13,6 +13,7 @@ import pytest
 
 from trackable.journal import lines, segments, writer
 from trackable.journal.segments import OPEN, SEALED
+from trackable_tests.tables import for_each
 
 LINE = lines.encode("app.PageData", "app.page", "1", "2026-11-21", "views", 1)
 
@@ -235,7 +236,7 @@ def test_a_changed_setting_seals_the_old_segment(directory: Path, settings: Any)
     assert [s.state for s in segments.listing(directory / "other")] == [OPEN]
 
 
-@pytest.mark.parametrize(("policy", "syncs"), [("off", 0), ("seal", 2), ("always", 5)])
+@for_each("policy, syncs", [("off", 0), ("seal", 2), ("always", 5)])
 def test_the_fsync_policy_is_kept(
     directory: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, policy: str, syncs: int
 ) -> None:

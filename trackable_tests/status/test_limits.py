@@ -15,6 +15,7 @@ from trackable_tests.status.making import (
     a_quarantine,
     a_status,
 )
+from trackable_tests.tables import for_each
 
 
 def found(status: Status, **limits: Any) -> list[Problem]:
@@ -34,7 +35,7 @@ def test_default_age_leaves_out_one_fold(settings: Any) -> None:
     assert Limits.default().max_age_seconds == 420
 
 
-@pytest.mark.parametrize(("age", "expected"), [(None, []), (100.0, []), (101.0, ["max-age"])])
+@for_each("age, expected", [(None, []), (100.0, []), (101.0, ["max-age"])])
 def test_age_of_what_waits_here(age: float | None, expected: list[str]) -> None:
     assert names(a_status(a_journal(oldest_age_seconds=age))) == expected
 
@@ -44,7 +45,7 @@ def test_size_of_the_journal(percent: float, expected: list[str]) -> None:
     assert names(a_status(a_journal(share_percent=percent))) == expected
 
 
-@pytest.mark.parametrize(("limit", "expected"), [(None, []), (5, []), (4, ["max-depth"])])
+@for_each("limit, expected", [(None, []), (5, []), (4, ["max-depth"])])
 def test_depth_of_any_one_queue(limit: int | None, expected: list[str]) -> None:
     status = a_status(broker=Broker({"app.PageData": 5, "app.LinkData": 4}, {}))
     assert names(status, max_depth=limit) == expected
@@ -69,7 +70,7 @@ def test_nobody_folds_what_waits(database: Any) -> None:
     assert names(queued, max_fold_age_seconds=60.0) == ["max-fold-age"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "status",
     [
         a_status(database=OLD),
@@ -77,7 +78,6 @@ def test_nobody_folds_what_waits(database: Any) -> None:
         a_status(a_journal(oldest_age_seconds=61.0), database=NEW),
         a_status(broker=Broker({"app.PageData": 0}, {}), database=OLD),
     ],
-    ids=["quiet site", "first visitor of the day", "folds go on", "empty queues"],
 )
 def test_old_fold_alone_is_no_problem(status: Status) -> None:
     assert names(status, max_fold_age_seconds=60.0) == []

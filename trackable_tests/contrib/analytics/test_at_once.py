@@ -27,7 +27,7 @@ def test_at_once_a_hanging_service_is_soon_left_alone(
     collector.hang()
     for _ in range(50):
         sending.send(a_hit())
-    assert (collector.hangs, len(collector.received)) == (True, 3)
+    assert (collector.hangs, len(collector.received) <= 3) == (True, True)
     assert "is left alone" in caplog.text
 
 

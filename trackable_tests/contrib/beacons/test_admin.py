@@ -29,6 +29,7 @@ from trackable_tests.contrib.beacons.admin_pages import (
 )
 from trackable_tests.contrib.beacons.visits import AT, ip_entity, visit, write
 from trackable_tests.contrib.campaigns.models import Article, Campaign, ExternalLink
+from trackable_tests.tables import for_each
 
 pytestmark = [
     pytest.mark.django_db,
@@ -224,8 +225,8 @@ def test_a_key_may_be_written_in_any_way(client: Client) -> None:
         assert len(rows(client, target="campaigns.externallink", target_id=key)) == 1
 
 
-@pytest.mark.parametrize(
-    ("target", "key"),
+@for_each(
+    "target, key",
     [
         ("campaigns.article", "99"),
         ("campaigns.article", "x"),
@@ -286,7 +287,7 @@ def test_days_are_those_of_the_zone(client: Client, settings: Any) -> None:
     assert rows(client, **{"from": "2026-11-22"}) == [third, second]
 
 
-@pytest.mark.parametrize("day", ["x", "2026-13-01", "0001-01-01", "9999-12-31", "1", "٢"])
+@for_each("day", ["x", "2026-13-01", "0001-01-01", "9999-12-31", "1", "٢"])
 def test_days_that_there_are_not_end_no_page(client: Client, settings: Any, day: str) -> None:
     settings.TIME_ZONE = "Europe/Berlin"
     write(visit())
@@ -303,7 +304,7 @@ def test_shortcuts_lead_to_the_last_days(client: Client) -> None:
     assert links[1]["query_string"] == f"?from={today - timedelta(days=6)}&q=5&to={today}"
 
 
-@pytest.mark.parametrize(("term", "number"), [("{pk}", 1), (" {pk} ", 1), ("x", 0), ("9" * 30, 0)])
+@for_each("term, number", [("{pk}", 1), (" {pk} ", 1), ("x", 0), ("9" * 30, 0)])
 def test_search_is_for_an_id(client: Client, term: str, number: int) -> None:
     beacons = write(visit(), visit())
     assert len(rows(client, q=term.format(pk=beacons[0].pk))) == number

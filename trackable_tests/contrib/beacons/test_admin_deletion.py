@@ -20,6 +20,7 @@ from trackable_tests.admin.pages import staff, text_at
 from trackable_tests.contrib.beacons.admin_pages import ADDRESSES, ENTITIES, LIST
 from trackable_tests.contrib.beacons.visits import addresses, ip_entity, visit, write
 from trackable_tests.contrib.campaigns.models import Article, Remark
+from trackable_tests.tables import for_each
 
 pytestmark = [
     pytest.mark.django_db,
@@ -101,7 +102,7 @@ def test_statements_grow_with_the_chunks_alone(client: Client) -> None:
     assert len(queries) <= 30
 
 
-@pytest.mark.parametrize("newest", ["", "x", "9" * 30, "1; --", "-1"])
+@for_each("newest", ["", "x", "9" * 30, "1; --", "-1"])
 def test_an_answer_that_is_none_asks_again(client: Client, newest: str) -> None:
     (beacon,) = write(visit())
     response = client.post(LIST, {**selected(beacon), "newest": newest})

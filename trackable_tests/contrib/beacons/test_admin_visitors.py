@@ -15,6 +15,7 @@ from trackable.contrib.beacons.models import IP, IPEntity
 from trackable_tests.admin.pages import staff, text_at
 from trackable_tests.contrib.beacons.admin_pages import ADDRESSES, ENTITIES, LIST, rows, site
 from trackable_tests.contrib.beacons.visits import AT, ip_entity, visit, write
+from trackable_tests.tables import for_each
 
 pytestmark = [
     pytest.mark.django_db,
@@ -83,8 +84,8 @@ def test_entities_of_a_common_address_are_listed(
     assert rows(client, ENTITIES, q="2001:db8::") == entities[::-1]
 
 
-@pytest.mark.parametrize(
-    ("term", "number"),
+@for_each(
+    "term, number",
     [("{pk}", 1), ("192.0.2.0", 1), (" ::ffff:192.0.2.0 ", 1), ("192.0.2", 0), ("9" * 30, 0)],
 )
 def test_entities_are_searched_by_id_and_address(client: Client, term: str, number: int) -> None:
@@ -93,13 +94,13 @@ def test_entities_are_searched_by_id_and_address(client: Client, term: str, numb
     assert len(rows(client, ENTITIES, q=term.format(pk=entity.pk))) == number
 
 
-@pytest.mark.parametrize(("term", "number"), [("2001:DB8:0::", 1), ("2001", 0), ("x", 0), ("", 2)])
+@for_each("term, number", [("2001:DB8:0::", 1), ("2001", 0), ("x", 0), ("", 2)])
 def test_addresses_are_searched_in_any_spelling(client: Client, term: str, number: int) -> None:
     entity_from("2001:db8::", "192.0.2.0")
     assert len(rows(client, ADDRESSES, q=term)) == number
 
 
-@pytest.mark.parametrize("key", ["x", "99", "9" * 30, "1\0", "-1"])
+@for_each("key", ["x", "99", "9" * 30, "1\0", "-1"])
 def test_addresses_of_nobody_are_none(client: Client, key: str) -> None:
     entity_from("192.0.2.0")
     assert rows(client, ADDRESSES, entity=key) == []
@@ -116,7 +117,7 @@ def test_visitors_are_found_by_day(client: Client) -> None:
 
 def test_number_of_queries_does_not_grow_with_the_rows(client: Client) -> None:
     numbers = []
-    for size in (1, 60):
+    for size in (1, 20):
         for number in range(size):
             entity_from(f"10.{number}.0.0", "192.0.2.0")
         with CaptureQueriesContext(connection) as queries:

@@ -10,6 +10,7 @@ from django.core import checks as django_checks
 
 from trackable.contrib.beacons import checks, conf
 from trackable_tests.contrib.campaigns.models import CampaignData
+from trackable_tests.tables import for_each
 
 SOURCES = sorted(Path(checks.__file__).parent.glob("*.py"))
 PAGE = django_settings.BASE_DIR / "docs" / "reference" / "beacons.md"
@@ -45,8 +46,8 @@ def test_every_id_has_one_row_in_order_and_every_message_a_hint() -> None:
 # settings
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
+@for_each(
+    "name, meant",
     [
         ("BEACON_SYNCHRONUS", "BEACON_SYNCHRONOUS"),
         ("BEACON_ANONYMIZE_ADDRESSES", "BEACON_ANONYMISE_ADDRESSES"),
@@ -81,14 +82,14 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG)
+@for_each("name, value", WRONG)
 def test_value_that_cannot_work_is_found(settings: Any, name: str, value: Any) -> None:
     setattr(settings, name, value)
     messages = {message.id: message for message in found()}
     assert name in messages["trackable_beacons.E002"].msg
 
 
-@pytest.mark.parametrize(("name", "value"), RIGHT)
+@for_each("name, value", RIGHT)
 def test_value_that_works_passes(settings: Any, name: str, value: Any) -> None:
     setattr(settings, name, value)
     assert found() == []
@@ -102,16 +103,14 @@ def test_every_setting_has_a_rule_and_a_sound_default() -> None:
 # counting
 
 
-@pytest.mark.parametrize(
-    "counts_beacons", ["clicks", {"target": "clicks"}, {"source": "clicks"}, {}, None, ""]
-)
+@for_each("counts_beacons", ["clicks", {"target": "clicks"}, {"source": "clicks"}, {}, None, ""])
 def test_counter_that_exists_passes(monkeypatch: pytest.MonkeyPatch, counts_beacons: Any) -> None:
     monkeypatch.setattr(CampaignData, "counts_beacons", counts_beacons)
     assert found() == []
 
 
-@pytest.mark.parametrize(
-    ("counts_beacons", "what"),
+@for_each(
+    "counts_beacons, what",
     [
         ("click", "'click' is none of its counters"),
         ("object_id", "'object_id' is none of its counters"),

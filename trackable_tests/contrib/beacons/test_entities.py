@@ -25,6 +25,7 @@ from trackable_tests.bounds.threads import in_threads
 from trackable_tests.contrib.beacons.visits import AT, ENTITY, addresses, ip_entity, visit, write
 from trackable_tests.contrib.campaigns.models import ExternalLink, Reader, Ticket
 from trackable_tests.faults.waiting import until
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +48,7 @@ def test_a_snapshot_travels_and_asks_nothing(django_assert_num_queries: Any) -> 
     assert entities.capture(request_from(), IPEntity) == [ENTITY, None, {"address": "192.0.2.0"}]
 
 
-@pytest.mark.parametrize("key", ["", "x", "1.5", "9" * 30, "-" * 70, "1\0", "\ud800", "٣٣x"])
+@for_each("key", ["", "x", "1.5", "9" * 30, "-" * 70, "1\0", "\ud800", "٣٣x"])
 def test_what_is_no_number_is_no_entity_that_there_is(key: str) -> None:
     for model in (IPEntity, Ticket, Reader):
         label, kept, _ = entities.capture(request_from(), model, key)
@@ -91,8 +92,8 @@ def test_a_key_with_a_default_is_made_by_the_model() -> None:
     assert str(ExternalLink.objects.get().pk) == beacon.entity_id
 
 
-@pytest.mark.parametrize(
-    ("model", "key"),
+@for_each(
+    "model, key",
     [(ExternalLink, "5"), (ExternalLink, "x\0"), (Session, None), (Session, "a" * 41)],
 )
 def test_a_key_that_cannot_be_is_an_error_where_no_database_makes_them(
@@ -244,8 +245,8 @@ def test_routers_that_part_entities_from_beacons_are_told_of(settings: Any) -> N
 # addresses
 
 
-@pytest.mark.parametrize(
-    ("address", "kept"),
+@for_each(
+    "address, kept",
     [
         ("192.0.2.77", "192.0.2.0"),
         ("::ffff:192.0.2.77", "192.0.2.0"),

@@ -31,7 +31,8 @@ from trackable_tests.counting import (
     output_of,
     reasons,
 )
-from trackable_tests.folding.failing import AFTER, BEFORE, Step, name_of, raising, stop_at
+from trackable_tests.folding.failing import AFTER, BEFORE, Step, raising, stop_at
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -86,7 +87,7 @@ STEPS: list[Step] = [
 ]
 
 
-@pytest.mark.parametrize("step", STEPS, ids=name_of)
+@for_each("step", STEPS)
 def test_a_fold_that_is_stopped_is_made_up_for(step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     emit_segment(5)
     with monkeypatch.context() as stopped:

@@ -24,6 +24,7 @@ from trackable.contrib.beacons.views import link, trigger
 from trackable.testing import Outbox
 from trackable_tests.contrib.beacons.test_views import is_never_cached
 from trackable_tests.contrib.campaigns.models import Article, Campaign, ExternalLink
+from trackable_tests.tables import for_each
 from trackable_tests.test_servers import GUNICORN, serving
 
 URLS = "trackable_tests.contrib.beacons.urls"
@@ -129,7 +130,7 @@ def test_parts_of_several_links_do_not_go_together(article: Article, campaign: C
     assert refuses(mixed, "") == len(mixed)
 
 
-@pytest.mark.parametrize("key", ["", "secret", "django-insecure-", "only for test", "None"])
+@for_each("key", ["", "secret", "django-insecure-", "only for test", "None"])
 def test_links_signed_with_a_guess_are_refused(key: str) -> None:
     text = "j" + b64_encode(b'[["campaigns.ExternalLink","x"]]').decode()
     salts = [links.SALT, "", "django.core.signing", links.SALT + "signer"]
@@ -148,7 +149,7 @@ NASTY_PATHS = ["/b/", "/b//", "/b/%00/", "/b/%ED%A0%80/", "/b/%0D%0A/", "/b/a%2F
 NASTY_PATHS += ["/b/" + "A" * 5000 + "/", "/b/%C3%BC/", "/b/;/", "/b/a:b:c/", "/b/%25%30%30/"]
 
 
-@pytest.mark.parametrize("path", NASTY_PATHS, ids=lambda path: path[:20])
+@for_each("path", NASTY_PATHS)
 def test_malformed_addresses_are_not_found(client: Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404
@@ -218,7 +219,7 @@ def test_no_parameter_says_where_to_go(
         assert places(client, article, data=data) == {answer}
 
 
-@pytest.mark.parametrize("value", ["evil.example", EVIL, "/evil.example", "a\tb"])
+@for_each("value", ["evil.example", EVIL, "/evil.example", "a\tb"])
 def test_no_header_says_where_to_go(
     client: Client, outbox: Outbox, signed: str, article: Article, value: str
 ) -> None:
@@ -240,10 +241,8 @@ def test_nothing_else_of_a_request_says_where_to_go(
         assert places(client, article, **{name: "80"}) == {(302, "/articles/tides/")}
 
 
-@pytest.mark.parametrize("is_local", [False, True])
-@pytest.mark.parametrize(
-    "url", ["//evil.example/", "/\\evil.example/", "/%2F/evil.example/", "/%5Cevil.example/"]
-)
+@for_each("is_local", [False, True])
+@for_each("url", ["//evil.example/", "/\\evil.example/", "/%2F/evil.example/", "/%5Cevil.example/"])
 def test_target_that_looks_like_a_host_stays_here(
     client: Client, outbox: Outbox, settings: Any, url: str, is_local: bool
 ) -> None:

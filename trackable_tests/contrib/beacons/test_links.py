@@ -28,6 +28,7 @@ from trackable_tests.contrib.campaigns.models import (
     Reader,
     Ticket,
 )
+from trackable_tests.tables import for_each
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("trackable_tests.contrib.beacons.urls")]
 
@@ -59,7 +60,7 @@ def test_link_finds_keys_that_are_no_numbers(client: Client, outbox: Outbox) -> 
     assert values(outbox)["target"][1] == str(link.pk)
 
 
-@pytest.mark.parametrize("entity", [IPEntity, "trackable_beacons.IPEntity", IPEntity()])
+@for_each("entity", [IPEntity, "trackable_beacons.IPEntity", IPEntity()])
 def test_model_means_a_new_entity_each_time(
     client: Client, outbox: Outbox, article: Article, entity: Any
 ) -> None:
@@ -179,7 +180,7 @@ def test_link_expires_after_the_time_of_the_setting(settings: Any, clock: Any) -
     assert read(own) is None
 
 
-@pytest.mark.parametrize("seconds", [0, -1, "60", True, float("nan"), float("inf")])
+@for_each("seconds", [0, -1, "60", True, float("nan"), float("inf")])
 def test_time_that_is_none_is_refused(article: Article, seconds: Any) -> None:
     with pytest.raises(LinkError, match="cannot expire after"):
         beacon_url(article, expire_after_seconds=seconds)
@@ -214,7 +215,7 @@ def test_what_is_signed_for_another_purpose_is_refused() -> None:
     assert read(signing.dumps([], salt=links.SALT)) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "cells",
     [
         {},
@@ -240,7 +241,7 @@ def test_what_a_later_version_signs_is_refused(cells: Any) -> None:
     assert read(sign(Later())) is None
 
 
-@pytest.mark.parametrize("kind", ["j", "z", "x"])
+@for_each("kind", ["j", "z", "x"])
 def test_what_is_signed_and_is_no_link_is_refused(kind: str) -> None:
     signer = signing.TimestampSigner(salt=links.SALT)
     assert read(signer.sign(f"{kind}AAAA")) is None
@@ -311,7 +312,7 @@ def test_making_a_link_runs_no_sql(django_assert_num_queries: Any, article: Arti
 # what there is no link to
 
 
-@pytest.mark.parametrize("thing", ["", "campaigns.Article", 7, Article, object()])
+@for_each("thing", ["", "campaigns.Article", 7, Article, object()])
 def test_what_is_no_object_is_refused(article: Article, thing: Any) -> None:
     with pytest.raises(LinkError, match="pass an object of a model"):
         beacon_url(thing)
@@ -319,7 +320,7 @@ def test_what_is_no_object_is_refused(article: Article, thing: Any) -> None:
         beacon_url(article, source=thing)
 
 
-@pytest.mark.parametrize("thing", ["", "Reader", "campaigns.None", 7])
+@for_each("thing", ["", "Reader", "campaigns.None", 7])
 def test_what_is_no_entity_is_refused(article: Article, thing: Any) -> None:
     with pytest.raises(LinkError):
         beacon_url(article, entity=thing)

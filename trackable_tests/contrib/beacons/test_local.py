@@ -18,6 +18,7 @@ from trackable.contrib.beacons.models import Beacon
 from trackable.gif import NEVER_CACHED
 from trackable.testing import Outbox
 from trackable_tests.contrib.campaigns.models import ExternalLink, Ticket
+from trackable_tests.tables import for_each
 
 URLS = "trackable_tests.contrib.beacons.pages"
 HERE = "trackable_tests.contrib.beacons.test_local"
@@ -88,7 +89,7 @@ def test_whole_address_of_this_site_is_here(go: Go) -> None:
     assert go("https://testserver/told/", secure=True).json()["path"] == "/told/"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "https://testserver/told/",
@@ -106,7 +107,7 @@ def test_root_of_a_host_is_a_path_too(go: Go, settings: Any) -> None:
     assert is_redirect(go("http://testserver"), "http://testserver")  # there is no such page
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "/told/#there",
@@ -132,7 +133,7 @@ def test_async_views_are_waited_for(go: Go, url: str) -> None:
     assert go(url).json()["path"] == url
 
 
-@pytest.mark.parametrize("url", ["/told/", "/later/", "/class/"])
+@for_each("url", ["/told/", "/later/", "/class/"])
 def test_asgi_answers_as_wsgi_does(outbox: Outbox, url: str) -> None:
     link = ExternalLink.objects.create(url=f"{url}?b=1")
     said = async_to_sync(AsyncClient().get)(f"/go/{link.pk}/").json()
@@ -173,7 +174,7 @@ def test_sessions_and_tokens_of_the_view_are_kept(go: Go, client: Client) -> Non
 # what may keep the answer
 
 
-@pytest.mark.parametrize("url", ["/told/", "/page/", "/cached/", "/streamed/", "/tagged/"])
+@for_each("url", ["/told/", "/page/", "/cached/", "/streamed/", "/tagged/"])
 def test_page_is_never_cached_under_the_beacon_s_address(go: Go, url: str) -> None:
     cache.clear()
     for _ in range(2):
@@ -195,7 +196,7 @@ def test_links_from_the_page_do_not_tell_the_beacon_s_address(go: Go) -> None:
     assert go("/cookies/")["Referrer-Policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("url", ["/told/", "/page/"])
+@for_each("url", ["/told/", "/page/"])
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
@@ -352,8 +353,8 @@ def test_urlconf_of_the_request_is_used(client: Client, settings: Any, outbox: O
     assert response.content == b"tides /articles/tides/"
 
 
-@pytest.mark.parametrize(
-    ("url", "language", "name"),
+@for_each(
+    "url, language, name",
     [
         ("/words/", "en", "words"),
         ("/words/", "de", None),
@@ -396,7 +397,7 @@ def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("atomic_requests")
-@pytest.mark.parametrize("through", ["go", "through", "through-alone"])
+@for_each("through", ["go", "through", "through-alone"])
 def test_page_that_fails_undoes_its_own_work_alone(go: Go, settings: Any, through: str) -> None:
     settings.BEACON_SYNCHRONOUS = True
     assert go("/undone/", through=through, recorded=0).status_code == 404

@@ -17,6 +17,7 @@ from trackable.contrib.beacons.models import Beacon, IPEntity
 from trackable.contrib.beacons.views import trigger
 from trackable.testing import Outbox
 from trackable_tests.contrib.campaigns.models import Article, Campaign, Newsletter, Reader
+from trackable_tests.tables import for_each
 
 PAGE = (django_settings.BASE_DIR / "docs" / "how-to" / "beacons.md").read_text()
 BLOCK = re.compile(r"^```(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -31,7 +32,7 @@ def block(beginning: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code[:20])
+@for_each("code", PYTHON)
 def test_code_can_be_read(code: str) -> None:
     assert ast.parse(code).body
 

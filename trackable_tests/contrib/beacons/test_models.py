@@ -17,6 +17,7 @@ from trackable.messaging import process_messages, send_record
 from trackable_tests.contrib.beacons.visits import AT, BEACON, ip_entity, record, visit, write
 from trackable_tests.contrib.campaigns.models import Article, Campaign, ExternalLink
 from trackable_tests.counting import batch, reasons
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -109,7 +110,7 @@ UNFIT: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "reason"), UNFIT, ids=[reason for _, reason in UNFIT])
+@for_each("values, reason", UNFIT)
 def test_what_is_no_beacon_is_set_aside_alone(values: Any, reason: str, article: Article) -> None:
     bad = {"at": AT.isoformat(), **values} if {"target", "source", "entity"} & {*values} else values
     good = [record(visit(article)) for _ in range(3)]

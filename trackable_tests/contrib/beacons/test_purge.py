@@ -25,6 +25,7 @@ from trackable_tests.commands.running import Said, run
 from trackable_tests.contrib.beacons.visits import addresses, ip_entity, visit, write
 from trackable_tests.contrib.campaigns.models import Article, Remark
 from trackable_tests.counting import Crash
+from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.django_db
 
@@ -321,8 +322,8 @@ def test_a_date_is_a_time_too(article: Article) -> None:
     assert act("--older-than", "2020-01-02").out.startswith("Removed 1 beacon, 0 IP entities, 0 ")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@for_each(
+    "arguments, message",
     [
         ([], "required: --older-than"),
         (["--older-than", "a month"], "'a month' is no time"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trackable.contrib.beacons.redirects import MAX_URL_LENGTH, redirect, url_of
 from trackable.gif import NEVER_CACHED
 from trackable_tests.contrib.campaigns.models import Article, Dead, ExternalLink
+from trackable_tests.tables import for_each
 
 ELSEWHERE = "https://example.org/"
 
@@ -52,7 +53,7 @@ def test_beacon_url_comes_first() -> None:
     assert url_of(target(get_beacon_url=ELSEWHERE, get_absolute_url="/here/")) == ELSEWHERE
 
 
-@pytest.mark.parametrize("nothing", [None, "", 0])
+@for_each("nothing", [None, "", 0])
 def test_absolute_url_is_taken_where_there_is_no_other(nothing: Any) -> None:
     assert url_of(target(get_beacon_url=nothing, get_absolute_url="/here/")) == "/here/"
 
@@ -90,7 +91,7 @@ def test_address_may_come_as_anything_that_is_text_in_the_end() -> None:
 # addresses that are kept
 
 
-@pytest.mark.parametrize(
+@for_each(
     "url",
     [
         "/",
@@ -111,8 +112,8 @@ def test_address_is_kept_as_it_is(url: str) -> None:
     assert location_of(url) == url
 
 
-@pytest.mark.parametrize(
-    ("url", "location"),
+@for_each(
+    "url, location",
     [
         ("/ü/", "/%C3%BC/"),
         ("/a b/", "/a%20b/"),
@@ -129,8 +130,8 @@ def test_what_no_header_can_have_is_escaped(url: str, location: str) -> None:
 # paths stay here
 
 
-@pytest.mark.parametrize(
-    ("url", "location"),
+@for_each(
+    "url, location",
     [
         ("//evil.example/", "/%2Fevil.example/"),
         ("///evil.example/", "/%2F/evil.example/"),
@@ -209,8 +210,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("url", REFUSED, ids=ascii)
-@pytest.mark.parametrize("name", ["get_beacon_url", "get_absolute_url"])
+@for_each("url", REFUSED)
+@for_each("name", ["get_beacon_url", "get_absolute_url"])
 def test_what_is_no_path_and_no_web_address_is_not_found(name: str, url: str) -> None:
     assert is_refused(**{name: url})
 

@@ -5,13 +5,13 @@ import inspect
 import re
 from typing import Any
 
-import pytest
 from django.conf import settings as django_settings
 from django.template import engines
 from django.test import override_settings
 
 from trackable.contrib.beacons import conf, links, views
 from trackable.contrib.beacons.models import IPEntity
+from trackable_tests.tables import for_each
 
 DOCS = django_settings.BASE_DIR / "docs"
 PAGE = (DOCS / "reference" / "beacons.md").read_text()
@@ -32,7 +32,7 @@ def test_every_setting_has_one_row_in_order() -> None:
     assert [row[0] for row in ROW.findall(PAGE)] == sorted(conf.DEFAULTS)
 
 
-@pytest.mark.parametrize("name", conf.DEFAULTS)
+@for_each("name", conf.DEFAULTS)
 def test_row_shows_the_default(name: str) -> None:
     shown = {row[0]: row[1] for row in ROW.findall(PAGE)}[name]
     assert ast.literal_eval(shown) == conf.DEFAULTS[name]
@@ -48,7 +48,7 @@ def test_every_duration_and_size_has_its_unit() -> None:
     assert f"At most {conf.MAX_LINK_LENGTH}." in PAGE
 
 
-@pytest.mark.parametrize("name", conf.DEFAULTS)
+@for_each("name", conf.DEFAULTS)
 def test_setting_is_read_when_used(name: str) -> None:
     with override_settings(**{name: OTHER[name]}):
         assert conf.get(name) == OTHER[name]
@@ -62,7 +62,7 @@ def plain(function: Any) -> str:
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
-@pytest.mark.parametrize("function", [views.trigger, links.beacon_url, links.beacon_image])
+@for_each("function", [views.trigger, links.beacon_url, links.beacon_image])
 def test_signatures_are_those_of_the_code(function: Any) -> None:
     module = function.__module__.rpartition(".")[2]
     assert f"`{module}.{function.__name__}{plain(function)}`" in PAGE

@@ -34,6 +34,7 @@ from trackable_tests.contrib.campaigns.models import (
     Reader,
     Ticket,
 )
+from trackable_tests.tables import for_each
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("trackable_tests.contrib.beacons.urls")]
 
@@ -111,7 +112,7 @@ def test_proxy_travels_as_what_it_stands_for(outbox: Outbox, article: Article) -
 EVALUATED = Article.objects.all()
 
 
-@pytest.mark.parametrize("objects", [Article, Article.objects, EVALUATED])
+@for_each("objects", [Article, Article.objects, EVALUATED])
 def test_model_manager_and_queryset_will_do(outbox: Outbox, objects: Any) -> None:
     assert list(EVALUATED) == []  # what a queryset of a URLconf has found is not kept
     article = Article.objects.create(slug="later")
@@ -278,7 +279,7 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
     return break_readers
 
 
-@pytest.mark.parametrize("error", [ValueError("\n4711"), DatabaseError(), TrackableError()])
+@for_each("error", [ValueError("\n4711"), DatabaseError(), TrackableError()])
 def test_entity_that_fails_is_logged_without_what_it_says(
     article: Article, caplog: pytest.LogCaptureFixture, fail: Any, error: Exception
 ) -> None:
@@ -316,7 +317,7 @@ def test_errors_of_the_program_show_under_debug(article: Article, settings: Any,
         visit(Article, article.pk, entity_type=Reader)
 
 
-@pytest.mark.parametrize("objects", [Reader.objects, Reader.objects.all(), "campaigns.Reader", 5])
+@for_each("objects", [Reader.objects, Reader.objects.all(), "campaigns.Reader", 5])
 def test_entity_type_that_is_no_model_is_logged(
     outbox: Outbox, article: Article, caplog: pytest.LogCaptureFixture, objects: Any
 ) -> None:
@@ -327,9 +328,9 @@ def test_entity_type_that_is_no_model_is_logged(
     assert outbox.records == []
 
 
-@pytest.mark.parametrize("debug", [False, True])
-@pytest.mark.parametrize("synchronous", [False, True])
-@pytest.mark.parametrize("snapshot", ["4711" * 2500, {1}], ids=["long", "unknown"])
+@for_each("debug", [False, True])
+@for_each("synchronous", [False, True])
+@for_each("snapshot", ["4711" * 2500, {1}])
 def test_beacon_that_cannot_travel_is_not_found_unless_ignored(
     settings: Any,
     outbox: Outbox,
@@ -455,7 +456,7 @@ def test_head_makes_no_entity(article: Article) -> None:
     assert not Reader.objects.exists()
 
 
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
+@for_each("method", ["post", "put", "patch", "delete", "options"])
 def test_other_methods_are_not_allowed(
     client: Client, outbox: Outbox, article: Article, method: str
 ) -> None:
@@ -529,8 +530,8 @@ NASTY += ["a" * 10_000, "{}", "[]", str(uuid.UUID(int=0)), str(-(2**63)), str(2*
 NASTY_IDS = [ascii(value)[1:20] for value in NASTY]
 
 
-@pytest.mark.parametrize("model", [Article, ExternalLink, Session])
-@pytest.mark.parametrize("value", NASTY, ids=NASTY_IDS)
+@for_each("model", [Article, ExternalLink, Session])
+@for_each("value", NASTY)
 def test_malformed_targets_and_sources_are_not_found(
     outbox: Outbox, article: Article, model: Any, value: str
 ) -> None:
@@ -541,7 +542,7 @@ def test_malformed_targets_and_sources_are_not_found(
     assert outbox.records == []
 
 
-@pytest.mark.parametrize("value", NASTY, ids=NASTY_IDS)
+@for_each("value", NASTY)
 def test_malformed_entities_are_new_ones(outbox: Outbox, article: Article, value: str) -> None:
     visit(Article, article.pk, entity_type=IPEntity, entity_id=value)
     visit(Article, article.pk, entity_type=Reader, entity_id=value)
@@ -550,7 +551,7 @@ def test_malformed_entities_are_new_ones(outbox: Outbox, article: Article, value
     assert (Reader.objects.count(), IPEntity.objects.count()) == (1, 1)
 
 
-@pytest.mark.parametrize("value", NASTY, ids=NASTY_IDS)
+@for_each("value", NASTY)
 def test_malformed_entities_do_not_keep_the_visitor_if_ignored(
     outbox: Outbox, article: Article, value: str
 ) -> None:
