@@ -85,3 +85,28 @@ def test_every_page_fits_and_complains_of_nothing(
 
         chromium.browse(walk, look=look, cookies=cookies)
     assert faults == {}
+
+
+def test_statistics_can_be_chosen_and_read_without_a_mouse(
+    site: Any, chromium: Chromium, cookies: Any, paths: dict[str, str]
+) -> None:
+    def use_keys(tab: Tab) -> tuple[str, list[str], str]:
+        page = tab.page
+        page.goto(site.url + paths["statistics"])
+        page.locator("#id_period").focus()
+        page.keyboard.press("ArrowUp")
+        for _ in range(5):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.type") == "submit":
+                break
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        rows = page.locator("#content table").first.locator("tbody tr").all_inner_texts()
+        spoken = page.locator(".trackable-chart[role=img]").first.get_attribute("aria-label")
+        return page.url, rows, spoken or ""
+
+    url, rows, spoken = chromium.browse(use_keys, cookies=cookies)
+    assert "period=7" in url
+    assert len(rows) == 1 + 7
+    total = rows[0].split("\t")[1]
+    assert total.strip() in spoken
