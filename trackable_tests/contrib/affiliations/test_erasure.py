@@ -190,8 +190,10 @@ def test_command_wants_one_of_the_three(arguments: tuple[str, ...]) -> None:
         run(*arguments)
 
 
-def test_command_tells_of_a_database_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Visitor._meta, "db_table", "no_such_table")
-    with pytest.raises(CommandError, match="The database refuses"):
+def test_command_tells_of_a_database_that_refuses() -> None:
+    def refuse(execute: Any, sql: str, *args: Any) -> Any:
+        return execute(sql.replace(Visitor._meta.db_table, "no_such_table"), *args)
+
+    with connection.execute_wrapper(refuse), pytest.raises(CommandError, match="database refuses"):
         run("5")
     assert connection.in_atomic_block
