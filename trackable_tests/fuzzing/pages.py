@@ -24,6 +24,9 @@ from trackable_tests.testapp.models import (
 PAGES: Final = (
     "trackable/spider/try/",
     "trackable/spider/",
+    "trackable/spider/filtered/",
+    "testapp/pagedata/overview/",
+    "testapp/pagehours/overview/",
     "trackable/ledgerentry/",
     "trackable/quarantinedmessage/",
     "testapp/pagedata/",
