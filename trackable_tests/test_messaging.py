@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import RequestFactory
+from django.test.utils import isolate_apps
 from django.utils import timezone
 
 from trackable import filtering, notices, periods
@@ -139,6 +140,7 @@ def test_a_lazy_object_counts_as_what_it_stands_for(page: Page, settings: Any) -
     assert send_increment_message(None, SimpleLazyObject(lambda: page), "views")  # type: ignore[arg-type]
 
 
+@isolate_apps("trackable_tests.testapp")
 def test_a_proxy_and_a_deferred_object_count_as_their_model(settings: Any) -> None:
     class PageProxy(Page):
         class Meta:

@@ -237,6 +237,8 @@ def adopt(directory: Path) -> list[Segment]:
     """
     if not directory.is_dir():
         return []
+    # Listed before the machines: whoever has opened one of these has shown itself first.
+    found = list(listing(directory, OPEN))
     others = machines.others(directory, machines.beat(directory))
     for machine in others:
         if machine.is_neighbour and notices.is_news(f"{directory} is shared with {machine.id}"):
@@ -247,7 +249,7 @@ def adopt(directory: Path) -> list[Segment]:
                 directory,
             )
     living = {machine.id for machine in others}
-    orphans = [segment for segment in listing(directory, OPEN) if segment.machine not in living]
+    orphans = [segment for segment in found if segment.machine not in living]
     return [adopted for orphan in orphans if (adopted := _adopt(orphan)) is not None]
 
 

@@ -87,4 +87,5 @@ def test_two_machines_that_share_a_folder_count_everything_once(
         at = time.time() - machines.LIFE_SECONDS - 1
         os.utime(path, (at, at))
     fold_until_settled()
-    assert total(PageTotals) == sum(acknowledged)
+    # One of each machine is killed, perhaps after it emitted and before it could say so.
+    assert total(PageTotals) - sum(acknowledged) in range(len(children) + 1)

@@ -159,6 +159,22 @@ def test_a_machine_that_was_idle_since_before_this_one_was_booted_may_live(
     assert caplog.messages == []  # it may as well be gone
 
 
+def test_a_machine_that_comes_while_another_looks_is_left_alone(
+    on_machine: OnMachine, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def others(*args: Any, look: Any = machines.others) -> Any:
+        found = look(*args)
+        on_machine("a")
+        left_open(directory)
+        on_machine("b")
+        return found
+
+    on_machine("b")
+    monkeypatch.setattr(machines, "others", others)
+    directory.mkdir(parents=True, exist_ok=True)
+    assert segments.adopt(directory) == []
+
+
 def test_ids_of_earlier_versions_are_adopted_and_read(directory: Path) -> None:
     machines.beat(directory)
     (directory / f"{1_700_000_000_123:012x}{'f' * 20}{OPEN}").write_bytes(LINE)

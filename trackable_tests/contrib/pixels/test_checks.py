@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core import checks as django_checks
-from django.test import modify_settings
 
 from trackable.contrib import pixels
 from trackable.contrib.pixels import checks, conf
+from trackable_tests.contrib.pixels import sites
 from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls("trackable_tests.contrib.pixels.urls")
@@ -280,13 +280,13 @@ def test_secret_that_makes_no_key_is_not_judged(settings: Any) -> None:
 def test_mails_without_a_host_are_a_warning(settings: Any) -> None:
     settings.PTRACK_SECRET, settings.SITE_ID = GOOD, 1
     assert set(found(checks.check_deployment)) == {"W004"}
-    with modify_settings(INSTALLED_APPS={"append": "django.contrib.sites"}):
+    with sites.installed():
         assert found(checks.check_deployment) == {}
 
 
 def test_sites_of_which_none_is_the_current_one_are_a_warning(settings: Any) -> None:
     settings.PTRACK_SECRET = GOOD
-    with modify_settings(INSTALLED_APPS={"append": "django.contrib.sites"}):
+    with sites.installed():
         assert "SITE_ID" in found(checks.check_deployment)["W004"].hint
 
 

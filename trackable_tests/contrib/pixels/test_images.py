@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from django.test import RequestFactory, modify_settings
+from django.test import RequestFactory
 from django.utils.safestring import SafeString, mark_safe
 
 from trackable.contrib import pixels
 from trackable.contrib.pixels import PtrackArgumentError, PtrackLengthError
 from trackable.contrib.pixels.images import image_of, url_of
 from trackable.contrib.pixels.views import read
+from trackable_tests.contrib.pixels import sites
 from trackable_tests.tables import for_each
 
 pytestmark = pytest.mark.urls("trackable_tests.contrib.pixels.urls")
@@ -136,10 +137,10 @@ def test_without_a_request_there_is_a_path() -> None:
     assert url_of([1], {}).startswith("/ptrack/")
 
 
-@pytest.fixture
-def sites() -> Iterator[dict[int, Any]]:
+@pytest.fixture(name="sites")
+def cache_of_sites() -> Iterator[dict[int, Any]]:
     """The cache of an app that is installed for this test, by the ids of sites."""
-    with modify_settings(INSTALLED_APPS={"append": "django.contrib.sites"}):
+    with sites.installed():
         from django.contrib.sites.models import SITE_CACHE, Site
 
         SITE_CACHE[1] = Site(id=1, domain="site.example")
