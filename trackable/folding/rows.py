@@ -160,7 +160,8 @@ class RowCleaner:
         """Set deltas aside, by their reasons; return what is left of the row, if there is any."""
         for reason, found in unfit.items():
             self._reject(row.origin, found, reason)
-            row.deltas = {each: delta for each, delta in row.deltas.items() if each not in found}
+        gone = set().union(*unfit.values())
+        row.deltas = {each: delta for each, delta in row.deltas.items() if each not in gone}
         return row if row.deltas else None
 
     def _see(self, row: Row, cell: str) -> None:
